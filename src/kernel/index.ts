@@ -1,0 +1,28 @@
+/**
+ * kernel: the words everybody uses. Pure, no I/O and no npm packages; time and chance come in
+ * through `Clock` and `Random`.
+ */
+export { AppError, type AppErrorOptions } from './app-error.ts'
+export { backoff } from './backoff.ts'
+export { bounded } from './bounded.ts'
+export { type Brand, brand } from './brand.ts'
+export { type Clock, systemClock } from './clock.ts'
+export {
+  after,
+  type Duration,
+  days,
+  formatDuration,
+  hours,
+  milliseconds,
+  minutes,
+  parseDuration,
+  seconds,
+} from './duration.ts'
+export { unreachable } from './exhaustive.ts'
+export { type Hostname, parentsOf, parseHostname, parseWireHostname } from './hostname.ts'
+export { newId } from './id.ts'
+export { type Periodic, type PeriodicOptions, startPeriodic } from './periodic.ts'
+export { type Random, systemRandom } from './random.ts'
+export type { Reason, ReasonCode } from './reason.ts'
+export { Redacted } from './redacted.ts'
+export { createSingleFlight } from './single-flight.ts'
