@@ -28,6 +28,7 @@ export function createFakeClock(startIso = '2026-11-22T12:00:00Z'): FakeClock {
         })
       }),
     advance: async (ms) => {
+      await settle()
       const end = now + ms
       for (;;) {
         const next = [...sleeping].sort((a, b) => a.at - b.at)[0]

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { Redacted } from '../../../src/kernel/index.ts'
+import { createMetrics, openLog, renderMetrics } from '../../../src/telemetry/index.ts'
+
+describe('the log', () => {
+  const linesOf = (work: (log: ReturnType<typeof openLog>) => void, pretty = false) => {
+    const lines: string[] = []
+    work(
+      openLog({ level: 'info', pretty }, { role: 'test' }, { write: (line) => lines.push(line) }),
+    )
+    return lines
+  }
+
+  it('writes one line of JSON per event, whatever the fields hold', () => {
+    const lines = linesOf((log) =>
+      log.info('seen', {
+        agent: '\r\n{"level":"fatal"}\u2028\u001b[31m',
+        secret: new Redacted('x1'),
+      }),
+    )
+    expect(lines).toHaveLength(1)
+    for (const character of ['\r', '\n', '\u001b']) {
+      expect(lines[0]?.trimEnd()).not.toContain(character)
+    }
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      level: 'info',
+      role: 'test',
+      event: 'seen',
+      secret: '[redacted]',
+    })
+  })
+
+  it('shows the code and the cause of an error, and a stack only for a bug', () => {
+    const coded = Object.assign(new Error('outer', { cause: new Error('inner') }), { code: 'a/b' })
+    const [line = ''] = linesOf((log) => log.error('failed', { error: coded }))
+    const { error } = JSON.parse(line)
+    expect(error).toMatchObject({ code: 'a/b', message: 'outer', cause: { message: 'inner' } })
+    expect(error.stack).toBeUndefined()
+    expect(error.cause.stack).toContain('inner')
+  })
+
+  it('writes short lines for people, and obeys the level', () => {
+    const lines = linesOf((log) => {
+      log.debug('hidden')
+      log.warn('shown', { count: 1 })
+      log.setLevel('silent')
+      log.error('hidden')
+    }, true)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/warn {2}shown .*count=1/)
+  })
+})
+
+describe('metrics', () => {
+  it('add up over processes', async () => {
+    const snapshots = await Promise.all(
+      [1, 2].map(async (count) => {
+        const metrics = createMetrics()
+        metrics
+          .counter({ name: 'hits_total', help: 'Hits', labels: ['kind'] })
+          .inc({ kind: 'open' }, count)
+        return metrics.snapshot()
+      }),
+    )
+    const { text, contentType } = await renderMetrics(snapshots)
+    expect(text).toContain('postern_hits_total{kind="open"} 3')
+    expect(contentType).toContain('text/plain')
+  })
+})
