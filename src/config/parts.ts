@@ -1,0 +1,14 @@
+import type { z } from 'zod'
+import { apiOptions } from '../api/options.ts'
+import { logOptions } from '../telemetry/options.ts'
+
+/** Every part that has options, by the name its options begin with. To add a part: one line. */
+export const CONFIG_PARTS = {
+  log: logOptions,
+  api: apiOptions,
+}
+
+/** What `postern.yaml`, environment and flags come to: each part's options, parsed. */
+export type Config = {
+  readonly [Part in keyof typeof CONFIG_PARTS]: z.output<(typeof CONFIG_PARTS)[Part]>
+}
