@@ -1,0 +1,128 @@
+/**
+ * The process of one edge worker: edge, certs, hosts, challenges and tracking, and nothing that can
+ * be slow. It reads no configuration: the supervisor sends all it needs over the channel. When the
+ * channel closes the supervisor is gone, and so is the worker.
+ */
+import { on } from 'node:events'
+import { AppError, parseWireHostname, systemClock, systemRandom, unreachable } from '../kernel/index.ts'
+import { openStore } from '../store/index.ts'
+import { createMetrics, openLog } from '../telemetry/index.ts'
+import { createVault, importKeyRing } from '../vault/index.ts'
+import { type EdgeMember, openEdgeMember } from './fleet/edge-member.ts'
+import type {
+  EdgeStart,
+  ToSupervisor,
+  ToWorker,
+  WorkerAnswer,
+  WorkerRequest,
+} from './fleet/edge-protocol.ts'
+
+interface RunningWorker extends AsyncDisposable {
+  readonly member: EdgeMember
+  setLogLevel(level: EdgeStart['log']['level']): void
+}
+
+/** Composes the worker as it was told, and listens. */
+async function startWorker(start: EdgeStart): Promise<RunningWorker> {
+  await using opening = new AsyncDisposableStack()
+  const clock = systemClock
+  const random = systemRandom
+  const log = openLog(start.log, { process: 'edge', pid: process.pid })
+  const metrics = createMetrics()
+  const store = opening.use(await openStore(start.store, { log, clock, role: 'worker' }))
+  const vault = createVault(importKeyRing(start.keyRing))
+  const member = opening.use(
+    await openEdgeMember({ store, vault, clock, random, log, metrics }, start.edge, {
+      ...start.listen,
+      ticketKeys: start.ticketKeys,
+      reusePort: true,
+    }),
+  )
+  const open = opening.move()
+  return {
+    member,
+    setLogLevel: (level) => log.setLevel(level),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+function tell(message: ToSupervisor): void {
+  if (process.connected) process.send?.(message)
+}
+
+async function answer(member: EdgeMember, request: WorkerRequest): Promise<WorkerAnswer> {
+  try {
+    if (request.ask === 'metrics') return { ok: true, value: await member.metrics() }
+    const hostname = parseWireHostname(request.hostname)
+    return {
+      ok: true,
+      value: hostname !== undefined && (await member.confirm(hostname, request.serial)),
+    }
+  } catch (error) {
+    return { ok: false, message: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Answers take their time beside the others; everything else is done in the order it was said. */
+async function obey(
+  { member, setLogLevel }: RunningWorker,
+  message: Exclude<ToWorker, { kind: 'drain' }>,
+): Promise<void> {
+  switch (message.kind) {
+    case 'host-changed': {
+      const hostname = parseWireHostname(message.hostname)
+      if (hostname) member.hostChanged(hostname)
+      return
+    }
+    case 'resync':
+      return member.resync()
+    case 'ticket-keys':
+      return member.useTicketKeys(message.keys)
+    case 'log-level':
+      return setLogLevel(message.level)
+    case 'request':
+      void answer(member, message).then((said) =>
+        tell({ kind: 'reply', id: message.id, answer: said }),
+      )
+      return
+    case 'start':
+      throw new TypeError('An edge worker is started once')
+    default:
+      return unreachable(message)
+  }
+}
+
+/** Lives from `start` to `drain`, or until the supervisor is gone. A lost store ends it early. */
+async function runWorker(): Promise<void> {
+  // Terminal and service manager signal the whole group; the supervisor says when to drain.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
+
+  // Buffers what arrives while the worker starts: no notice is missed.
+  const messages: AsyncIterable<[ToWorker]> = on(process, 'message', { close: ['disconnect'] })
+  await using open = new AsyncDisposableStack()
+  let running: RunningWorker | undefined
+  tell({ kind: 'loaded' })
+  for await (const [message] of messages) {
+    if (message.kind === 'drain') return
+    if (running) {
+      await obey(running, message)
+    } else if (message.kind === 'start') {
+      running = open.use(await startWorker(message.start))
+      tell({ kind: 'listening', bound: running.member.bound })
+    }
+  }
+}
+
+function toFailure(error: unknown): ToSupervisor {
+  if (!(error instanceof AppError)) throw error
+  const { code, message, fix } = error
+  return { kind: 'cannot-start', failure: { code, message, fix } }
+}
+
+try {
+  await runWorker()
+} catch (error) {
+  process.exitCode = 1
+  tell(toFailure(error))
+}
+if (process.connected) process.disconnect()

@@ -1,0 +1,19 @@
+import type { Hostname } from '../../kernel/index.ts'
+import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { BoundPorts } from './edge-protocol.ts'
+
+/** All edges of this node, in processes of their own or in this one: told alike, asked alike. */
+export interface EdgeFleet extends AsyncDisposable {
+  readonly bound: BoundPorts
+  /** How many serve now, and how many should. */
+  count(): { readonly serving: number; readonly wanted: number }
+  /** The host was added, got another certificate, or left. */
+  hostChanged(hostname: Hostname): void
+  /** Notices may have been missed: read everything again. */
+  resync(): void
+  /** Has every edge that serves now given this certificate to a handshake of its own? */
+  confirm(hostname: Hostname, serial: string): Promise<boolean>
+  metrics(): Promise<readonly MetricsSnapshot[]>
+  useTicketKeys(keys: Uint8Array): void
+  setLogLevel(level: LogOptions['level']): void
+}

@@ -1,0 +1,57 @@
+import type { EdgeOptions, ListenAddress } from '../../edge/index.ts'
+import type { StoreOptions } from '../../store/index.ts'
+import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { ExportedKeyRing } from '../../vault/index.ts'
+
+/**
+ * What the supervisor and its edge workers say to one another, over the channel that fork opened
+ * (structured clone: buffers arrive as bytes, key rings are never written anywhere).
+ */
+export type ToWorker =
+  | { readonly kind: 'start'; readonly start: EdgeStart }
+  | { readonly kind: 'host-changed'; readonly hostname: string }
+  | { readonly kind: 'resync' }
+  | { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
+  | { readonly kind: 'log-level'; readonly level: LogOptions['level'] }
+  | { readonly kind: 'drain' }
+  | ({ readonly kind: 'request'; readonly id: number } & WorkerRequest)
+
+export type WorkerRequest =
+  | { readonly ask: 'confirm'; readonly hostname: string; readonly serial: string }
+  | { readonly ask: 'metrics' }
+
+export type ToSupervisor =
+  /** The sources are loaded: `start` may come. */
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'listening'; readonly bound: BoundPorts }
+  | { readonly kind: 'cannot-start'; readonly failure: StartFailure }
+  | { readonly kind: 'reply'; readonly id: number; readonly answer: WorkerAnswer }
+
+export type WorkerAnswer =
+  | { readonly ok: true; readonly value: boolean | MetricsSnapshot }
+  | { readonly ok: false; readonly message: string }
+
+/** Everything a worker needs to know; it reads no configuration and no environment. */
+export interface EdgeStart {
+  readonly log: LogOptions
+  readonly store: StoreOptions
+  readonly edge: EdgeOptions
+  readonly keyRing: ExportedKeyRing
+  readonly ticketKeys: Uint8Array
+  readonly listen: ListenPlan
+}
+
+export interface ListenPlan {
+  readonly http: readonly ListenAddress[]
+  readonly https: readonly ListenAddress[]
+}
+
+/** Where a worker really listens: the same as the plan, with every `:0` resolved. */
+export type BoundPorts = ListenPlan
+
+/** An `AppError` in a form that survives the channel. */
+export interface StartFailure {
+  readonly code: string
+  readonly message: string
+  readonly fix: string | undefined
+}

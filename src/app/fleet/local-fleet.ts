@@ -1,0 +1,23 @@
+import type { EdgeFleet } from './edge-fleet.ts'
+import type { EdgeMember } from './edge-member.ts'
+
+/** A fleet of one, in this process (`edge.workers = 0`): for tests and small machines. */
+export function createLocalFleet(
+  member: EdgeMember,
+  { onLost }: { readonly onLost: (error: unknown) => void },
+): EdgeFleet {
+  return {
+    bound: member.bound,
+    count: () => ({ serving: 1, wanted: 1 }),
+    hostChanged: (hostname) => member.hostChanged(hostname),
+    resync: () => {
+      member.resync().catch(onLost)
+    },
+    confirm: (hostname, serial) => member.confirm(hostname, serial),
+    // This process's numbers are its supervisor's: they are counted there.
+    metrics: async () => [],
+    useTicketKeys: (keys) => member.useTicketKeys(keys),
+    setLogLevel: () => undefined,
+    [Symbol.asyncDispose]: () => member[Symbol.asyncDispose](),
+  }
+}

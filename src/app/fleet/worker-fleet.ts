@@ -1,0 +1,185 @@
+import type { Clock, Hostname } from '../../kernel/index.ts'
+import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { EdgeFleet } from './edge-fleet.ts'
+import type { BoundPorts, EdgeStart, ToWorker } from './edge-protocol.ts'
+import { spawnWorker, type WorkerProcess } from './worker-process.ts'
+
+export interface WorkerFleetDeps {
+  readonly clock: Clock
+  readonly record: AppRecord
+}
+
+/** A worker that lives shorter than this and dies again does not come back at once. */
+const HEALTHY_LIFE_MS = 10_000
+const RESPAWN_PAUSE_MS = 1_000
+const RESPAWN_PAUSE_MS_MAX = 30_000
+/** Workers drain within 25 s (CONTRACT: 30 s in all); what is left then is cut off. */
+const DRAIN_MS_MAX = 27_000
+
+/**
+ * Loads `count` workers before anybody knows whether they can start: most of a start is loading
+ * sources, and that can happen while the store is opened and the keys are read.
+ */
+export function loadWorkers(count: number): readonly WorkerProcess[] {
+  return Array.from({ length: count }, () => spawnWorker())
+}
+
+/** Ends workers that were loaded for a start that did not come about. */
+export async function abandonWorkers(loaded: readonly WorkerProcess[]): Promise<void> {
+  for (const worker of loaded) worker.kill()
+  await Promise.all(loaded.map((worker) => worker.gone))
+}
+
+/**
+ * Starts loaded workers and keeps their number: one that dies is replaced at once, one that keeps
+ * dying after a growing pause. Throws what keeps a worker from starting; the caller abandons them.
+ */
+export async function startWorkerFleet(
+  loaded: readonly WorkerProcess[],
+  start: EdgeStart,
+  deps: WorkerFleetDeps,
+): Promise<EdgeFleet> {
+  const [first, ...others] = loaded
+  if (!first) throw new TypeError('A fleet has at least one worker')
+  // The first alone resolves `:0`; the others share its ports.
+  const bound = await first.start(start)
+  const orders = { ...start, listen: bound }
+  await Promise.all(others.map((worker) => worker.start(orders)))
+  return new WorkerFleet(loaded, orders, deps)
+}
+
+class WorkerFleet implements EdgeFleet {
+  readonly bound: BoundPorts
+  readonly #wanted: number
+  readonly #deps: WorkerFleetDeps
+  readonly #stopping = new AbortController()
+  /** Those that listen; only they are asked. */
+  readonly #serving: Set<WorkerProcess>
+  /** Those and the ones that are starting; all are told, or a notice would be missed. */
+  readonly #alive: Set<WorkerProcess>
+  readonly #keepers: readonly Promise<void>[]
+  #orders: EdgeStart
+
+  constructor(started: readonly WorkerProcess[], orders: EdgeStart, deps: WorkerFleetDeps) {
+    this.bound = orders.listen
+    this.#orders = orders
+    this.#deps = deps
+    this.#wanted = started.length
+    this.#serving = new Set(started)
+    this.#alive = new Set(started)
+    this.#keepers = started.map((worker) => this.#keepAlive(worker))
+  }
+
+  count(): { readonly serving: number; readonly wanted: number } {
+    return { serving: this.#serving.size, wanted: this.#wanted }
+  }
+
+  hostChanged(hostname: Hostname): void {
+    this.#tell({ kind: 'host-changed', hostname })
+  }
+
+  resync(): void {
+    this.#tell({ kind: 'resync' })
+  }
+
+  useTicketKeys(keys: Uint8Array): void {
+    this.#orders = { ...this.#orders, ticketKeys: keys }
+    this.#tell({ kind: 'ticket-keys', keys })
+  }
+
+  setLogLevel(level: LogOptions['level']): void {
+    this.#orders = { ...this.#orders, log: { ...this.#orders.log, level } }
+    this.#tell({ kind: 'log-level', level })
+  }
+
+  async confirm(hostname: Hostname, serial: string): Promise<boolean> {
+    if (this.#serving.size === 0) return false
+    const asked = [...this.#serving].map((worker) => this.#confirmOrGone(worker, hostname, serial))
+    return (await Promise.all(asked)).every(Boolean)
+  }
+
+  async metrics(): Promise<readonly MetricsSnapshot[]> {
+    const asked = await Promise.allSettled([...this.#serving].map((worker) => worker.metrics()))
+    return asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all([...this.#alive].map((worker) => this.#drain(worker)))
+    await Promise.all(this.#keepers)
+  }
+
+  #tell(message: Exclude<ToWorker, { kind: 'start' | 'request' }>): void {
+    for (const worker of this.#alive) worker.tell(message)
+  }
+
+  /** A worker that died meanwhile serves nothing wrong, and its successor reads the store. */
+  async #confirmOrGone(
+    worker: WorkerProcess,
+    hostname: Hostname,
+    serial: string,
+  ): Promise<boolean> {
+    try {
+      return await worker.confirm(hostname, serial)
+    } catch (error) {
+      if (!this.#serving.has(worker)) return true
+      this.#deps.record.confirmationFailed({ hostname, error })
+      return false
+    }
+  }
+
+  /** Waits for the end of a worker and puts another in its place, until the fleet stops. */
+  async #keepAlive(first: WorkerProcess): Promise<void> {
+    const { clock, record } = this.#deps
+    let quickDeaths = 0
+    for (let worker: WorkerProcess | undefined = first; worker; ) {
+      const bornMs = clock.monotonicMs()
+      const end = await worker.gone
+      this.#serving.delete(worker)
+      this.#alive.delete(worker)
+      if (this.#stopping.signal.aborted) return
+      record.workerDied({ pid: worker.pid, ...end })
+      quickDeaths = clock.monotonicMs() - bornMs > HEALTHY_LIFE_MS ? 0 : quickDeaths + 1
+      worker = await this.#replace(respawnPauseMs(quickDeaths))
+    }
+  }
+
+  /** The next worker in that place, dead or alive; `undefined` once the fleet stops. */
+  async #replace(pauseMs: number): Promise<WorkerProcess | undefined> {
+    const { clock, record } = this.#deps
+    await clock.sleep(pauseMs, this.#stopping.signal).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) throw error
+    })
+    if (this.#stopping.signal.aborted) return undefined
+    const worker = spawnWorker()
+    this.#alive.add(worker)
+    try {
+      await worker.start(this.#orders)
+      this.#serving.add(worker)
+      record.workerReplaced({ pid: worker.pid })
+    } catch (error) {
+      worker.kill()
+      record.workerCannotStart({ error })
+    }
+    return worker
+  }
+
+  async #drain(worker: WorkerProcess): Promise<void> {
+    const done = new AbortController()
+    const late = this.#deps.clock.sleep(DRAIN_MS_MAX, done.signal).then(
+      () => worker.kill(),
+      (error: unknown) => {
+        if (!done.signal.aborted) throw error
+      },
+    )
+    worker.tell({ kind: 'drain' })
+    await worker.gone
+    done.abort()
+    await late
+  }
+}
+
+function respawnPauseMs(quickDeaths: number): number {
+  if (quickDeaths <= 1) return 0
+  return Math.min(RESPAWN_PAUSE_MS * 2 ** (quickDeaths - 2), RESPAWN_PAUSE_MS_MAX)
+}

@@ -1,0 +1,122 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import type { Hostname } from '../../kernel/index.ts'
+import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import { AppStartError } from '../errors.ts'
+import type {
+  BoundPorts,
+  EdgeStart,
+  ToSupervisor,
+  ToWorker,
+  WorkerAnswer,
+  WorkerRequest,
+} from './edge-protocol.ts'
+
+/** An edge worker as its supervisor sees it: a process that is told things and asked things. */
+export interface WorkerProcess {
+  readonly pid: number | undefined
+  /** Sends the orders and resolves when it listens. Rejects if it cannot, or dies before. */
+  start(start: EdgeStart): Promise<BoundPorts>
+  tell(message: Exclude<ToWorker, { kind: 'start' | 'request' }>): void
+  confirm(hostname: Hostname, serial: string): Promise<boolean>
+  metrics(): Promise<MetricsSnapshot>
+  setLogLevel(level: LogOptions['level']): void
+  /** Resolves when the process is gone, however it went. */
+  readonly gone: Promise<WorkerEnd>
+  kill(): void
+}
+
+export interface WorkerEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A confirmation is a handshake inside the process; a worker that takes longer is stuck. */
+const ANSWER_MS_MAX = 5_000
+
+/** Starts loading the sources at once: `start` may come when the store and the keys are ready. */
+export function spawnWorker(): WorkerProcess {
+  const child = fork(new URL('../edge-worker.ts', import.meta.url), {
+    serialization: 'advanced',
+    execArgv: ['--disable-sigusr1', '--report-exclude-env'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const replies = createReplies()
+  const listening = Promise.withResolvers<BoundPorts>()
+  const gone = Promise.withResolvers<WorkerEnd>()
+  // Nobody may be waiting for it any more when the process dies.
+  listening.promise.catch(() => undefined)
+
+  child.on('message', (message: ToSupervisor) => {
+    if (message.kind === 'listening') listening.resolve(message.bound)
+    if (message.kind === 'cannot-start') listening.reject(new AppStartError(message.failure))
+    if (message.kind === 'reply') replies.settle(message.id, message.answer)
+  })
+  const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+    const why = `An edge worker ended before it listened (${signal ?? `exit code ${code}`})`
+    listening.reject(new AppStartError({ code: 'app/worker-died', message: why, fix: SEE_LOG }))
+    replies.abandon()
+    gone.resolve({ code, signal })
+  }
+  child.once('exit', end)
+  child.once('error', () => end(null, null))
+
+  const ask = (request: WorkerRequest): Promise<boolean | MetricsSnapshot> =>
+    replies.expect((id) => send(child, { kind: 'request', id, ...request }))
+  return {
+    pid: child.pid,
+    start: (start) => {
+      send(child, { kind: 'start', start })
+      return listening.promise
+    },
+    tell: (message) => send(child, message),
+    confirm: async (hostname, serial) => (await ask({ ask: 'confirm', hostname, serial })) === true,
+    metrics: async () => {
+      const snapshot = await ask({ ask: 'metrics' })
+      return typeof snapshot === 'boolean' ? [] : snapshot
+    },
+    setLogLevel: (level) => send(child, { kind: 'log-level', level }),
+    gone: gone.promise,
+    kill: () => void child.kill('SIGKILL'),
+  }
+}
+
+const SEE_LOG = 'Read the log lines of the process "edge" above this one.'
+
+/** A message to a process that is just dying is lost with it: its successor reads the store. */
+function send(child: ChildProcess, message: ToWorker): void {
+  if (child.connected) child.send(message, () => undefined)
+}
+
+/** Requests under way to one worker, each with a deadline. */
+function createReplies() {
+  const waiting = new Map<number, (answer: WorkerAnswer) => void>()
+  let lastId = 0
+  return {
+    expect: (sendRequest: (id: number) => void): Promise<boolean | MetricsSnapshot> => {
+      lastId += 1
+      const id = lastId
+      return new Promise((resolve, reject) => {
+        const deadline = setTimeout(() => {
+          waiting.delete(id)
+          reject(new Error(`An edge worker did not answer within ${ANSWER_MS_MAX} ms`))
+        }, ANSWER_MS_MAX)
+        waiting.set(id, (answer) => {
+          clearTimeout(deadline)
+          if (answer.ok) resolve(answer.value)
+          else reject(new Error(answer.message))
+        })
+        sendRequest(id)
+      })
+    },
+    settle: (id: number, answer: WorkerAnswer): void => {
+      waiting.get(id)?.(answer)
+      waiting.delete(id)
+    },
+    abandon: (): void => {
+      for (const settle of waiting.values()) {
+        settle({ ok: false, message: 'The edge worker is gone' })
+      }
+      waiting.clear()
+    },
+  }
+}
