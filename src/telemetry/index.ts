@@ -11,3 +11,11 @@ export {
   renderMetrics,
 } from './metrics.ts'
 export { type LogOptions, logOptions } from './options.ts'
+export {
+  type BackendFailure,
+  createEdgeRecord,
+  type EdgeRecord,
+  type HandshakeResult,
+} from './records/edge.ts'
+export { createTrackingRecord, type TrackingRecord } from './records/tracking.ts'
+export { type ApiRecord, createApiRecord } from './records/api.ts'

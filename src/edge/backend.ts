@@ -1,0 +1,33 @@
+import type { Hostname } from '../kernel/index.ts'
+import type { BackendAddress } from './backend-address.ts'
+
+/** A visitor's request, after the rules: what an in-process backend may rely on. */
+export interface EdgeRequest {
+  readonly method: string
+  /** A host that is ours. */
+  readonly hostname: Hostname
+  /** Origin-form: starts with a slash, only bytes that RFC 9112 §3.2 and browsers allow. */
+  readonly target: string
+  /** The peer's address; IPv4 in its own form even on a dual-stack socket. */
+  readonly address: string
+  readonly userAgent: string
+  /** Whether it came over TLS. */
+  readonly secure: boolean
+}
+
+/** A whole answer. The edge adds `Content-Length`, `Date` and `Connection`. */
+export interface EdgeResponse {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Buffer
+}
+
+/** A backend in this process. MUST answer every request in bounded time; bodies are not read. */
+export interface Backend {
+  handle(request: EdgeRequest): Promise<EdgeResponse>
+}
+
+/** What answers visitors: this process, or the operator's own servers (taken in turn). */
+export type BackendTarget =
+  | { readonly kind: 'embedded'; readonly backend: Backend }
+  | { readonly kind: 'remote'; readonly targets: readonly BackendAddress[] }

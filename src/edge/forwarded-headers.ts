@@ -1,0 +1,118 @@
+import { isIPv6 } from 'node:net'
+import type { Hostname } from '../kernel/index.ts'
+
+// RFC 9110 §7.6.1 (hop-by-hop fields), RFC 7239 (Forwarded) and the X-Forwarded-… habit.
+
+/** What the edge knows of a request and vouches for. */
+export interface ForwardingFacts {
+  readonly hostname: Hostname
+  readonly address: string
+  readonly secure: boolean
+  /** The port the visitor came to. */
+  readonly port: number
+  readonly requestId: string
+  readonly body: 'none' | 'sized' | 'chunked'
+  readonly upgrade: 'websocket' | 'none'
+}
+
+/** Fields that concern one connection only (RFC 9110 §7.6.1, and two that browsers made up). */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'expect',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Fields by which backends learn who asks and for what: only ours may reach them. */
+const SPOOFABLE = new Set([
+  'client-ip',
+  'forwarded',
+  'forwarded-for',
+  'host',
+  'proxy', // becomes HTTP_PROXY in CGI programs (CVE-2016-5385)
+  'true-client-ip',
+  'via',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-host',
+  'x-http-host-override',
+  'x-original-host',
+  'x-original-url',
+  'x-real-ip',
+  'x-request-id',
+  'x-rewrite-url',
+])
+
+/** What a `Connection` field may not take away: without it the backend reads another message. */
+const NOT_CONNECTION_LISTED = new Set(['content-length'])
+
+/** Header fields by lower-case name; a repeated field stays repeated. */
+export type HeaderFields = Record<string, string | string[]>
+
+/** The head that the backend gets: the visitor's own fields, and those only we can know. */
+export function headersForBackend(fields: readonly string[], facts: ForwardingFacts): HeaderFields {
+  const headers = withoutHopByHop(fields, (name) => isSpoofable(name))
+  const scheme = facts.secure ? 'https' : 'http'
+  headers['host'] = facts.hostname
+  headers['x-forwarded-for'] = facts.address
+  headers['x-forwarded-host'] = facts.hostname
+  headers['x-forwarded-port'] = String(facts.port)
+  headers['x-forwarded-proto'] = scheme
+  headers['forwarded'] = `for=${nodeOf(facts.address)};host=${facts.hostname};proto=${scheme}`
+  headers['x-request-id'] = facts.requestId
+  if (facts.body === 'chunked') headers['transfer-encoding'] = 'chunked'
+  if (facts.upgrade === 'websocket') {
+    headers['connection'] = 'Upgrade'
+    headers['upgrade'] = 'websocket'
+  }
+  return headers
+}
+
+/** The head that the visitor gets. `Server` is left out: whose software answers is nobody's business. */
+export function headersForVisitor(fields: readonly string[]): HeaderFields {
+  return withoutHopByHop(fields, (name) => name === 'server')
+}
+
+function withoutHopByHop(
+  fields: readonly string[],
+  isDropped: (name: string) => boolean,
+): HeaderFields {
+  const listed = connectionListed(fields)
+  // A Map, because a field may be called `constructor`.
+  const headers = new Map<string, string | string[]>()
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const name = fields[index]?.toLowerCase() ?? ''
+    const value = fields[index + 1] ?? ''
+    if (HOP_BY_HOP.has(name) || listed.has(name) || isDropped(name)) continue
+    const present = headers.get(name)
+    headers.set(name, present === undefined ? value : [present, value].flat())
+  }
+  return Object.fromEntries(headers)
+}
+
+function connectionListed(fields: readonly string[]): ReadonlySet<string> {
+  const listed = new Set<string>()
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    if (fields[index]?.toLowerCase() !== 'connection') continue
+    for (const token of (fields[index + 1] ?? '').split(',')) listed.add(token.trim().toLowerCase())
+  }
+  return listed.difference(NOT_CONNECTION_LISTED)
+}
+
+/** Underscore twins count as the name they are read as; the rules refuse them long before. */
+function isSpoofable(name: string): boolean {
+  const read = name.replaceAll('_', '-')
+  return read.startsWith('x-forwarded') || SPOOFABLE.has(read)
+}
+
+/** RFC 7239 §6: an IPv6 address is written in brackets and quotes. */
+function nodeOf(address: string): string {
+  return isIPv6(address) ? `"[${address}]"` : address
+}

@@ -1,0 +1,22 @@
+/**
+ * edge: where visitors arrive. Speaks TLS with the certificate of the host that is asked for,
+ * refuses what is not plainly right, answers ACME challenges, and passes the rest to the backend:
+ * in this process, or the operator's. Decides nothing about certificates or hosts.
+ */
+export type { Backend, BackendTarget, EdgeRequest, EdgeResponse } from './backend.ts'
+export { type BackendAddress, formatBackendAddress, parseBackend } from './backend-address.ts'
+export type { Edge, EdgeAddresses, EdgeBound } from './edge.ts'
+export { EdgeError, type EdgeErrorCode } from './errors.ts'
+export {
+  type BoundAddress,
+  formatListenAddress,
+  type ListenAddress,
+  parseListenAddresses,
+} from './listen-address.ts'
+export { type EdgeOptions, edgeOptions } from './options.ts'
+export type {
+  CertificateSource,
+  ChallengeAnswers,
+  HostMembership,
+  ServedCertificate,
+} from './ports.ts'

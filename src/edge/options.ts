@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { parseHostname } from '../kernel/index.ts'
+import { parseBackend } from './backend-address.ts'
+import { EdgeError } from './errors.ts'
+import { parseListenAddresses } from './listen-address.ts'
+
+/** More workers than any machine has cores for; a typo should not fork ten thousand. */
+const WORKERS_MAX = 512
+
+const addresses = z.string().superRefine(refusedBy(parseListenAddresses))
+
+/** `edge.*`: where visitors arrive, and what answers them. */
+export const edgeOptions = z.strictObject({
+  http: addresses.default(':80').describe('Where to listen for plain http'),
+  https: addresses.default(':443').describe('Where to listen for https'),
+  name: z
+    .string()
+    .transform((text, context) => {
+      const hostname = parseHostname(text)
+      if (hostname) return hostname
+      context.addIssue({ code: 'custom', message: `"${text}" is not a host name` })
+      return z.NEVER
+    })
+    .optional()
+    .describe("What customers' CNAMEs point to; needed before the first host is added"),
+  workers: z
+    .union([z.int(), z.string().regex(/^\d+$/).transform(Number)])
+    .pipe(z.int().min(0).max(WORKERS_MAX))
+    .optional()
+    .describe('Processes that serve visitors: by default one per core; 0 = none of their own'),
+  backend: z
+    .string()
+    .superRefine(refusedBy(parseBackend))
+    .default('embedded')
+    .describe('What answers opens and clicks: embedded, http://host:port or unix:/path'),
+  httpPolicy: z
+    .enum(['serve', 'redirect'])
+    .default('serve')
+    .describe('Plain http: serve it, or redirect to https once the host has a certificate'),
+})
+
+export type EdgeOptions = z.infer<typeof edgeOptions>
+
+/** The parser's own sentence becomes the issue's; what it returned is read again by `app`. */
+function refusedBy(
+  parse: (text: string) => unknown,
+): (text: string, context: z.RefinementCtx<string>) => void {
+  return (text, context) => {
+    try {
+      parse(text)
+    } catch (error) {
+      if (!(error instanceof EdgeError)) throw error
+      context.addIssue({ code: 'custom', message: `${error.message} ${error.fix ?? ''}`.trim() })
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { SecureContext } from 'node:tls'
+import type { Hostname } from '../kernel/index.ts'
+
+/** The certificates we hold, ready to serve. `certs` implements it. */
+export interface CertificateSource {
+  /** `undefined` for a host without a certificate. MUST be cheap when asked again. */
+  contextFor(hostname: Hostname): Promise<ServedCertificate | undefined>
+}
+
+export interface ServedCertificate {
+  readonly context: SecureContext
+  readonly serial: string
+}
+
+/** Which hosts are ours. `hosts` implements it. */
+export interface HostMembership {
+  /** From memory and without I/O; MAY be wrong for one stranger in millions, never for our own. */
+  has(hostname: Hostname): boolean
+  /** Exact. */
+  isOurs(hostname: Hostname): Promise<boolean>
+}
+
+/** The challenges shown right now. `challenges` implements it. */
+export interface ChallengeAnswers {
+  /** The key authorization, if this token is live for this very host (RFC 8555 §8.3). */
+  answer(hostname: Hostname, token: string): Promise<string | undefined>
+}

@@ -1,0 +1,169 @@
+import { type Hostname, parseWireHostname } from '../kernel/index.ts'
+import { BODY_BYTES_MAX, HEAD_FIELDS_MAX } from './limits.ts'
+
+// RFC 9112 (HTTP/1.1 messages) and RFC 9110 §7 (routing), stricter than both where two readers of
+// one message could disagree: then the message is refused and never guessed at. What node:http
+// refuses by itself (README) is not repeated.
+
+/** A request's head as the parser saw it: names and values in turn, nothing joined or dropped. */
+export interface RequestHead {
+  readonly method: string
+  readonly target: string
+  readonly version: string
+  readonly fields: readonly string[]
+  readonly secure: boolean
+}
+
+/** Which rule refused. Stable: a label of the metrics. */
+export type BrokenRule =
+  | 'version'
+  | 'method'
+  | 'too-many-fields'
+  | 'field-name'
+  | 'field-value'
+  | 'host'
+  | 'target'
+  | 'authority'
+  | 'framing'
+  | 'body-length'
+  | 'body-too-large'
+
+export type RequestVerdict =
+  | {
+      readonly kind: 'accepted'
+      readonly hostname: Hostname
+      /** Origin-form, whatever form it came in. */
+      readonly target: string
+      readonly body: 'none' | 'sized' | 'chunked'
+      readonly upgrade: 'websocket' | 'none'
+    }
+  | {
+      readonly kind: 'refused'
+      readonly status: number
+      readonly rule: BrokenRule
+      readonly sentence: string
+    }
+
+type Refusal = Extract<RequestVerdict, { kind: 'refused' }>
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+/** Methods whose bodies node:http and http-proxy frame anew as they should, also when chunked. */
+const METHODS_WITH_CHUNKED = new Set(['POST', 'PUT', 'PATCH'])
+
+/** Judges one request by its head alone. Whose host it is, and on which connection, comes after. */
+export function judgeRequest(head: RequestHead): RequestVerdict {
+  const refusal = judgeStartLine(head) ?? judgeFields(head.fields)
+  if (refusal) return refusal
+
+  const hosts = valuesOf(head.fields, 'host')
+  const hostname = hosts.length === 1 ? hostnameOf(hosts[0] ?? '') : undefined
+  if (!hostname) return refuse(400, 'host', 'Exactly one Host that is a host name is needed.')
+
+  const target = originForm(head, hostname)
+  if (typeof target !== 'string') return target
+  const body = framingOf(head)
+  if (typeof body !== 'string') return body
+  return { kind: 'accepted', hostname, target, body, upgrade: upgradeOf(head) }
+}
+
+function judgeStartLine({ method, version }: RequestHead): Refusal | undefined {
+  // node:http also takes HTTP/2.0 on a connection that speaks 1.1.
+  if (version !== '1.1' && version !== '1.0') {
+    return refuse(505, 'version', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.')
+  }
+  if (method === 'CONNECT' || method === 'TRACE') {
+    return refuse(405, 'method', `${method} is not allowed here.`)
+  }
+  return METHODS.has(method) ? undefined : refuse(501, 'method', 'This method is not known here.')
+}
+
+function judgeFields(fields: readonly string[]): Refusal | undefined {
+  if (fields.length > 2 * HEAD_FIELDS_MAX) {
+    return refuse(431, 'too-many-fields', `More than ${HEAD_FIELDS_MAX} header fields.`)
+  }
+  for (const [index, text] of fields.entries()) {
+    // Many a server behind us reads X_Forwarded_For as X-Forwarded-For (CGI's naming).
+    if (index % 2 === 0 && text.includes('_')) {
+      return refuse(400, 'field-name', 'A header field has an underscore in its name.')
+    }
+    // obs-text (RFC 9110 §5.5): a reader may take it for Latin-1, UTF-8 or the end of the value.
+    if (index % 2 === 1 && /[^\t\x20-\x7e]/.test(text)) {
+      return refuse(400, 'field-value', 'A header field has bytes that are not ASCII.')
+    }
+  }
+  return undefined
+}
+
+/** The host of a `Host` field or an authority, without its port; no user, no path, no list. */
+function hostnameOf(authority: string): Hostname | undefined {
+  const match = /^([A-Za-z0-9.-]+)(?::(\d{1,5}))?$/.exec(authority)
+  const [, name, port] = match ?? []
+  if (name === undefined || Number(port ?? 0) > 65_535) return undefined
+  return parseWireHostname(name)
+}
+
+/** RFC 9112 §3.2.2: absolute-form is accepted, and agrees with `Host` or is refused. */
+function originForm({ target, secure }: RequestHead, hostname: Hostname): string | Refusal {
+  if (/[#"<>|]/.test(target)) {
+    return refuse(400, 'target', 'The target has characters that do not belong into one.')
+  }
+  if (target.startsWith('/')) return target
+  const [, scheme, authority = '', rest = ''] = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target) ?? []
+  if (scheme === undefined) return refuse(400, 'target', 'The target is neither a path nor a URL.')
+  const isSame = scheme.toLowerCase() === (secure ? 'https' : 'http')
+  if (!isSame || hostnameOf(authority) !== hostname) {
+    return refuse(400, 'authority', 'The target and the Host do not agree.')
+  }
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+function framingOf(head: RequestHead): 'none' | 'sized' | 'chunked' | Refusal {
+  const lengths = valuesOf(head.fields, 'content-length')
+  const codings = valuesOf(head.fields, 'transfer-encoding')
+  if (codings.length > 0) return chunkedFraming(head, codings, lengths.length)
+  const [length] = lengths
+  if (length === undefined) return 'none'
+  if (lengths.length > 1 || !/^(?:0|[1-9]\d{0,14})$/.test(length)) {
+    return refuse(400, 'body-length', 'The Content-Length is not one plain number.')
+  }
+  if (Number(length) > BODY_BYTES_MAX) return tooLarge()
+  return length === '0' ? 'none' : 'sized'
+}
+
+function chunkedFraming(
+  { method, version }: RequestHead,
+  codings: readonly string[],
+  lengths: number,
+): 'chunked' | Refusal {
+  // RFC 9112 §6.1: chunked in HTTP/1.0, or beside a length, is how requests are smuggled.
+  const isPlain = codings.length === 1 && codings[0]?.toLowerCase() === 'chunked'
+  if (!isPlain || lengths > 0 || version !== '1.1') {
+    return refuse(400, 'framing', 'The end of the body is not certain.')
+  }
+  // http-proxy gives a chunked DELETE or OPTIONS `Content-Length: 0` and sends the body after it,
+  // and node:http sends one of GET without any framing: the backend would read a second request.
+  if (!METHODS_WITH_CHUNKED.has(method)) {
+    return refuse(411, 'framing', `${method} with a body needs a Content-Length.`)
+  }
+  return 'chunked'
+}
+
+/** The refusal of a body that is too large, by its length or once too much of it has come. */
+export function tooLarge(): Refusal {
+  return refuse(413, 'body-too-large', `Bodies end at ${BODY_BYTES_MAX} bytes here.`)
+}
+
+/** RFC 6455 §4.1. Any other wish to change the protocol MAY be ignored (RFC 9110 §7.8), and is. */
+function upgradeOf({ method, version, fields }: RequestHead): 'websocket' | 'none' {
+  const protocols = valuesOf(fields, 'upgrade')
+  const isWebSocket = protocols.length === 1 && protocols[0]?.toLowerCase() === 'websocket'
+  return isWebSocket && method === 'GET' && version === '1.1' ? 'websocket' : 'none'
+}
+
+function valuesOf(fields: readonly string[], name: string): readonly string[] {
+  return fields.filter((_, index) => index % 2 === 1 && fields[index - 1]?.toLowerCase() === name)
+}
+
+function refuse(status: number, rule: BrokenRule, sentence: string): Refusal {
+  return { kind: 'refused', status, rule, sentence }
+}
