@@ -8,6 +8,14 @@ export { bounded } from './bounded.ts'
 export { type Brand, brand } from './brand.ts'
 export { type Clock, systemClock } from './clock.ts'
 export {
+  DER_TAGS,
+  der,
+  derBitString,
+  derObjectIdentifier,
+  derSequence,
+  derUnsigned,
+} from './der.ts'
+export {
   after,
   type Duration,
   days,
