@@ -1,11 +1,17 @@
 import type { z } from 'zod'
 import { apiOptions } from '../api/options.ts'
+import { edgeOptions } from '../edge/options.ts'
+import { netOptions } from '../net/options.ts'
+import { storeOptions } from '../store/options.ts'
 import { logOptions } from '../telemetry/options.ts'
 
 /** Every part that has options, by the name its options begin with. To add a part: one line. */
 export const CONFIG_PARTS = {
-  log: logOptions,
+  store: storeOptions,
+  edge: edgeOptions,
   api: apiOptions,
+  net: netOptions,
+  log: logOptions,
 }
 
 /** What `postern.yaml`, environment and flags come to: each part's options, parsed. */
