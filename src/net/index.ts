@@ -1,0 +1,8 @@
+/**
+ * net: the outside world made safe. Reads certificates, says how we talk TLS, asks DNS and probes
+ * addresses. Decides nothing about hosts and keeps nothing.
+ */
+export { NetError, type NetErrorCode } from './errors.ts'
+export { type NetOptions, netOptions } from './options.ts'
+export { contextCiphers, type ServerTlsProfile, serverTlsOptions } from './tls-profile.ts'
+export { issuerName, parseChain, sanHolds } from './x509.ts'
