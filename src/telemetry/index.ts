@@ -19,3 +19,5 @@ export {
 } from './records/edge.ts'
 export { createTrackingRecord, type TrackingRecord } from './records/tracking.ts'
 export { type ApiRecord, createApiRecord } from './records/api.ts'
+export { createHostsRecord, type HostsRecord } from './records/hosts.ts'
+export { createStoreRecord, type StoreRecord } from './records/store.ts'

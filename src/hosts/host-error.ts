@@ -1,0 +1,13 @@
+import { AppError } from '../kernel/index.ts'
+
+/** What can be wrong with a request about a host. */
+export type HostErrorCode =
+  | 'hosts/not-found'
+  /** `edge.name` is not set, so nobody could be told where to point a CNAME. */
+  | 'hosts/no-edge-name'
+  /** The edge name itself cannot be a customer's host: its CNAME would point at itself. */
+  | 'hosts/is-edge-name'
+
+export class HostError extends AppError<HostErrorCode> {
+  override readonly name = 'HostError'
+}

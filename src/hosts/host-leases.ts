@@ -1,0 +1,203 @@
+import { after, type Clock, type Duration, type Hostname } from '../kernel/index.ts'
+import type { Store } from '../store/index.ts'
+import type { Host } from './host.ts'
+import type { HistoryDraft, HistoryWriter } from './host-history.ts'
+import { hostToColumns, rowToHost } from './host-row.ts'
+
+/**
+ * Who works on which host. A lease ends by itself if its holder dies; a holder that was only slow
+ * finds that its fence has moved on and cannot save: so each step may run twice, but only one of
+ * the two is written.
+ */
+export interface HostLeases {
+  /** Leases hosts that are due and that nobody works on, the longest due first. */
+  claimDue(claim: LeaseClaim & { readonly limit: number }): Promise<readonly ClaimedHost[]>
+  /** Leases one host, due or not; `undefined` if it is retired or somebody works on it. */
+  claim(hostname: Hostname, claim: LeaseClaim): Promise<ClaimedHost | undefined>
+  /** Keeps leases; returns those that were lost. */
+  renewLeases(claimed: readonly ClaimedHost[], leaseFor: Duration): Promise<readonly ClaimedHost[]>
+  /** Gives a host back as it is. */
+  release(claimed: ClaimedHost): Promise<void>
+  /**
+   * Writes a host and what happened, together. False, and nothing written, when the lease was lost.
+   * If somebody made the host due in the meantime, it stays so.
+   */
+  save(claimed: ClaimedHost, host: Host, saving: HostSaving): Promise<boolean>
+  /**
+   * Breaks the leases of a server that died. Only SQLite, where the lock on the file proves that
+   * there is no other server; on PostgreSQL leases run out by themselves.
+   */
+  recoverLeases(): Promise<void>
+}
+
+export interface LeaseClaim {
+  readonly holder: string
+  readonly leaseFor: Duration
+}
+
+/** A host as it was when it was leased, and the proof of the lease. */
+export interface ClaimedHost {
+  readonly host: Host
+  readonly fence: number
+}
+
+export interface HostSaving {
+  readonly history: readonly HistoryDraft[]
+  readonly lease: 'keep' | 'release'
+}
+
+interface HostLeasesDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly toHistoryRow: HistoryWriter
+}
+
+export function createHostLeases({ store, clock, toHistoryRow }: HostLeasesDeps): HostLeases {
+  return {
+    claimDue: ({ limit, ...claim }) => claimDue({ store, clock }, claim, limit),
+    claim: (hostname, claim) =>
+      store.transaction(async (trx) => {
+        const now = clock.now()
+        const row = await trx
+          .updateTable('hosts')
+          .set((eb) => ({
+            ...toLease(claim, now),
+            // What is saved later must be able to tell whether the host was made due meanwhile.
+            next_attempt_at: now.getTime(),
+            lease_fence: eb('lease_fence', '+', 1),
+          }))
+          .where('hostname', '=', hostname)
+          .where('state', '!=', 'retired')
+          .where((eb) =>
+            eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]),
+          )
+          .returningAll()
+          .executeTakeFirst()
+        return row && { host: rowToHost(row), fence: row.lease_fence }
+      }),
+    renewLeases: (claimed, leaseFor) => renewLeases({ store, clock }, claimed, leaseFor),
+    release: async ({ host, fence }) => {
+      await store.db
+        .updateTable('hosts')
+        .set(NO_LEASE)
+        .where('hostname', '=', host.hostname)
+        .where('lease_fence', '=', fence)
+        .execute()
+    },
+    save: (claimed, host, { history, lease }) =>
+      store.transaction(async (trx) => {
+        const { next_attempt_at: next, ...columns } = hostToColumns(host)
+        const claimedNext = claimed.host.nextAttemptAt?.getTime() ?? null
+        const { numUpdatedRows } = await trx
+          .updateTable('hosts')
+          .set((eb) => ({
+            ...columns,
+            ...(lease === 'release' ? NO_LEASE : {}),
+            next_attempt_at: eb
+              .case()
+              .when('next_attempt_at', '=', claimedNext)
+              .then(next)
+              .else(eb.ref('next_attempt_at'))
+              .end(),
+          }))
+          .where('hostname', '=', host.hostname)
+          .where('lease_fence', '=', claimed.fence)
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) return false
+        if (history.length > 0) {
+          const rows = history.map((draft) => toHistoryRow(host.hostname, draft))
+          await trx.insertInto('host_history').values(rows).execute()
+        }
+        return true
+      }),
+    recoverLeases: async () => {
+      if (store.engine !== 'sqlite') return
+      await store.db
+        .updateTable('hosts')
+        .set((eb) => ({ ...NO_LEASE, lease_fence: eb('lease_fence', '+', 1) }))
+        .where('lease_holder', 'is not', null)
+        .execute()
+    },
+  }
+}
+
+interface LeaseDeps {
+  readonly store: Store
+  readonly clock: Clock
+}
+
+async function claimDue(
+  { store, clock }: LeaseDeps,
+  claim: LeaseClaim,
+  limit: number,
+): Promise<readonly ClaimedHost[]> {
+  const now = clock.now()
+  // Most of the time nothing is due: found out without the writers' lock.
+  const due = await store.db
+    .selectFrom('hosts')
+    .select('hostname')
+    .where('next_attempt_at', '<=', now.getTime())
+    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
+    .limit(1)
+    .execute()
+  if (due.length === 0) return []
+  return store.transaction(async (trx) => {
+    const free = await trx
+      .selectFrom('hosts')
+      .select('hostname')
+      .where('next_attempt_at', '<=', now.getTime())
+      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
+      .orderBy('next_attempt_at')
+      .limit(limit)
+      // Two nodes that look at once get different hosts instead of waiting for each other.
+      .$if(store.engine === 'postgres', (select) => select.forUpdate().skipLocked())
+      .execute()
+    if (free.length === 0) return []
+    const rows = await trx
+      .updateTable('hosts')
+      .set((eb) => ({ ...toLease(claim, now), lease_fence: eb('lease_fence', '+', 1) }))
+      .where(
+        'hostname',
+        'in',
+        free.map(({ hostname }) => hostname),
+      )
+      .returningAll()
+      .execute()
+    return rows
+      .map((row) => ({ host: rowToHost(row), fence: row.lease_fence }))
+      .sort((one, other) => dueAt(one) - dueAt(other))
+  })
+}
+
+async function renewLeases(
+  { store, clock }: LeaseDeps,
+  claimed: readonly ClaimedHost[],
+  leaseFor: Duration,
+): Promise<readonly ClaimedHost[]> {
+  if (claimed.length === 0) return []
+  const until = after(clock.now(), leaseFor).getTime()
+  return store.transaction(async (trx) => {
+    const lost: ClaimedHost[] = []
+    for (const one of claimed) {
+      const { numUpdatedRows } = await trx
+        .updateTable('hosts')
+        .set({ lease_until: until })
+        .where('hostname', '=', one.host.hostname)
+        .where('lease_fence', '=', one.fence)
+        .where('lease_holder', 'is not', null)
+        .executeTakeFirst()
+      if (numUpdatedRows === 0n) lost.push(one)
+    }
+    return lost
+  })
+}
+
+function toLease({ holder, leaseFor }: LeaseClaim, now: Date) {
+  return { lease_holder: holder, lease_until: after(now, leaseFor).getTime() }
+}
+
+function dueAt({ host }: ClaimedHost): number {
+  return host.nextAttemptAt?.getTime() ?? 0
+}
+
+const NO_LEASE = { lease_holder: null, lease_until: null } as const

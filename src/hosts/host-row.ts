@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { parseWireHostname, type ReasonCode } from '../kernel/index.ts'
+import type { Host, HostState } from './host.ts'
+
+const STATES = [
+  'waiting-for-dns',
+  'issuing',
+  'active',
+  'failing',
+  'paused',
+  'retired',
+] as const satisfies readonly HostState[]
+
+const REASON_CODES = [
+  'dns/no-cname',
+  'dns/wrong-target',
+  'dns/leftover-aaaa',
+  'dns/servfail',
+  'dns/nxdomain',
+  'dns/proxied',
+  'caa/forbids',
+  'http/unreachable',
+  'http/wrong-answer',
+  'ca/rate-limited',
+  'ca/paused',
+  'ca/rejected',
+  'ca/unavailable',
+  'term/not-agreed',
+] as const satisfies readonly ReasonCode[]
+
+const hostname = z.string().transform((text, context) => {
+  const name = parseWireHostname(text)
+  if (name) return name
+  context.addIssue({ code: 'custom', message: 'not a hostname' })
+  return z.NEVER
+})
+
+const instant = z.number().transform((ms) => new Date(ms))
+
+const checks = z
+  .string()
+  .transform((text): unknown => JSON.parse(text))
+  .pipe(
+    z.array(
+      z.object({
+        name: z.string(),
+        ok: z.boolean(),
+        seen: z.string(),
+        expected: z.string().optional(),
+      }),
+    ),
+  )
+
+const hostRow = z
+  .object({
+    hostname,
+    domain: z.string(),
+    state: z.enum(STATES),
+    reason_code: z.enum(REASON_CODES).nullable(),
+    reason_sentence: z.string().nullable(),
+    reason_fix: z.string().nullable(),
+    checks,
+    https_safe: z.number(),
+    failures: z.number(),
+    next_attempt_at: instant.nullable(),
+    created_at: instant,
+    updated_at: instant,
+  })
+  .transform(
+    (row): Host => ({
+      hostname: row.hostname,
+      domain: row.domain,
+      state: row.state,
+      reason:
+        row.reason_code === null
+          ? undefined
+          : {
+              code: row.reason_code,
+              sentence: row.reason_sentence ?? '',
+              fix: row.reason_fix ?? '',
+            },
+      checks: row.checks,
+      httpsSafe: row.https_safe === 1,
+      failures: row.failures,
+      nextAttemptAt: row.next_attempt_at ?? undefined,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }),
+  )
+
+/** Reads a row of `hosts`, perhaps written by another version. */
+export function rowToHost(row: unknown): Host {
+  return hostRow.parse(row)
+}
+
+/** The columns of a host that its moves may change. */
+export function hostToColumns(host: Host) {
+  return {
+    domain: host.domain,
+    state: host.state,
+    reason_code: host.reason?.code ?? null,
+    reason_sentence: host.reason?.sentence ?? null,
+    reason_fix: host.reason?.fix ?? null,
+    checks: JSON.stringify(host.checks),
+    https_safe: host.httpsSafe ? 1 : 0,
+    failures: host.failures,
+    next_attempt_at: host.nextAttemptAt?.getTime() ?? null,
+    created_at: host.createdAt.getTime(),
+    updated_at: host.updatedAt.getTime(),
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * hosts: the names that customers point at us. `host` and `preflight` decide (pure), `host-table`
+ * remembers, `directory` answers the edge's question "is this ours?". Nothing here asks DNS or a
+ * CA: `lifecycle` does.
+ */
+export { createHostDirectory, type HostDirectory } from './directory.ts'
+export {
+  type CertificateLife,
+  type Check,
+  type Host,
+  type HostEvent,
+  type HostState,
+  HTTPS_MARGIN,
+  httpsEndsAt,
+  moveHost,
+  newHost,
+} from './host.ts'
+export { HostError, type HostErrorCode } from './host-error.ts'
+export type {
+  HistoryDraft,
+  HistoryEntry,
+  HistoryOutcome,
+  HistoryStep,
+} from './host-history.ts'
+export type { ClaimedHost, HostLeases, HostSaving, LeaseClaim } from './host-leases.ts'
+export { HOST_PAGE_MAX, type HostPage, type HostQuery } from './host-page.ts'
+export {
+  type AddedHost,
+  createHostTable,
+  type EndingHost,
+  type HostTable,
+} from './host-table.ts'
