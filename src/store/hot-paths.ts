@@ -6,6 +6,9 @@ export type ServedCertificateRow = Pick<
   'id' | 'serial' | 'not_after' | 'chain_pem' | 'sealed_key'
 >
 
+/** A batch is read in a few milliseconds, so that nobody else waits long. */
+export const HOSTNAMES_PER_BATCH = 10_000
+
 /** The queries on which a visitor waits. One round trip each. */
 export interface HotPaths {
   /** The current certificate of a host that is not retired. */

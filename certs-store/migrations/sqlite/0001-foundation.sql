@@ -30,6 +30,8 @@ create table hosts (
 ) strict, without rowid;
 create index hosts_by_next_attempt on hosts (next_attempt_at) where next_attempt_at is not null;
 create index hosts_by_state on hosts (state, hostname);
+-- Read from end to end when an edge worker starts.
+create index hosts_live on hosts (hostname) where state <> 'retired';
 
 -- Every step of every host, with its reason. Append only.
 create table host_history (

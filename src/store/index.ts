@@ -1,0 +1,25 @@
+/**
+ * store: one database behind one port, on SQLite (embedded) or PostgreSQL (several nodes). Opens,
+ * inspects and migrates it, runs queries and transactions, carries notices between nodes. It knows
+ * tables, not what they mean: each part keeps its own.
+ */
+export { createPrivateDirectory, dataDirectory } from './data-directory.ts'
+export type { StoreDeps, StoreInspection, StoreRole } from './engine.ts'
+export { isUniqueViolation, StoreError, type StoreErrorCode } from './errors.ts'
+export type { HotPaths, ServedCertificateRow } from './hot-paths.ts'
+export { inspectStore, openStore } from './open-store.ts'
+export { type StoreOptions, storeOptions } from './options.ts'
+export type {
+  AcmeAccountRow,
+  AcmeOrderRow,
+  CertificateRow,
+  ChallengeRow,
+  EdgeConfirmationRow,
+  EdgeNodeRow,
+  HitRow,
+  HostHistoryRow,
+  KeyCheckRow,
+  LinkKeyRow,
+  Schema,
+} from './schema.ts'
+export type { Notice, Store } from './store.ts'

@@ -1,0 +1,78 @@
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import Database from 'better-sqlite3'
+import { createPrivateDirectory, notWritable } from '../data-directory.ts'
+import { StoreError } from '../errors.ts'
+
+/** The file behind links, so that everybody who opens the database means the same lock. */
+export function canonicalPath(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  const folder = dirname(path)
+  return existsSync(folder) ? join(realpathSync(folder), basename(path)) : path
+}
+
+/** Is there anything in the database yet? */
+export async function hasContent(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false
+  return (await stat(path)).size > 0
+}
+
+/** Makes sure that SQLite may write here. Throws `store/not-writable`; changes nothing. */
+export function requireWritable(path: string): void {
+  const wanted = [path, dirname(path)].find((place) => existsSync(place))
+  // The folder is still to be made: its creation will tell.
+  if (wanted === undefined) return
+  try {
+    for (const place of new Set([wanted, dirname(path)])) {
+      accessSync(place, constants.R_OK | constants.W_OK)
+    }
+  } catch (error) {
+    throw notWritable(path, error)
+  }
+}
+
+/**
+ * Makes an empty database in WAL mode, readable by its owner alone. It appears whole or not at all:
+ * a half-made one, with a journal that wants to be rolled back, could not be inspected read-only.
+ */
+export async function createDatabaseFile(path: string): Promise<void> {
+  await createPrivateDirectory(dirname(path))
+  const draft = `${path}.new`
+  try {
+    for (const leftOver of [draft, `${draft}-journal`, `${draft}-wal`, `${draft}-shm`]) {
+      await rm(leftOver, { force: true })
+    }
+    await closed(open(draft, 'wx', 0o600))
+    const database = new Database(draft)
+    database.pragma('journal_mode = wal')
+    database.close()
+    await rename(draft, path)
+    await syncDirectory(dirname(path))
+  } catch (error) {
+    throw notWritable(path, error)
+  }
+}
+
+/** A new name is safe only when its directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+async function closed(opening: Promise<FileHandle>): Promise<void> {
+  const handle = await opening
+  await handle.close()
+}
+
+/** The error for a file that SQLite does not recognise. */
+export function notADatabase(path: string, cause: unknown): StoreError {
+  return new StoreError('store/corrupt', `${path} cannot be read as a database.`, {
+    cause,
+    fix: 'Check that store.url names a database of Postern; restore a backup if it is damaged.',
+  })
+}

@@ -1,0 +1,49 @@
+import { existsSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import type { StoreInspection } from '../engine.ts'
+import { hasContent, notADatabase, requireWritable } from './files.ts'
+
+/**
+ * Reads schema version and key checks without changing a byte. better-sqlite3 cannot: it takes no
+ * URI, and a plain read-only connection makes a `-wal` and a `-shm` file beside a database in WAL
+ * mode. So this one reader is Node's own SQLite.
+ *
+ * Never for a file that this process has open: POSIX locks belong to the process, and closing here
+ * would drop those of the other library.
+ */
+export async function inspectSqlite(path: string): Promise<StoreInspection> {
+  requireWritable(path)
+  if (!(await hasContent(path))) return { kind: 'empty' }
+  try {
+    using database = new DatabaseSync(readOnlyUrl(path), { readOnly: true })
+    const hasTable = database.prepare(`
+      select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations'`)
+    if (!hasTable.get()) return { kind: 'empty' }
+    const version = database.prepare('select max(version) as version from schema_migrations').get()
+    const schemaVersion = Number(version?.['version'] ?? 0)
+    if (schemaVersion === 0) return { kind: 'empty' }
+    const rows = database.prepare('select key_id, sealed, created_at from key_checks').all()
+    return { kind: 'present', schemaVersion, keyChecks: rows.map(toKeyCheckRow) }
+  } catch (error) {
+    throw notADatabase(path, error)
+  }
+}
+
+/**
+ * After a clean end everything is in the one file, which nobody changes: `immutable`. After a crash
+ * the newest transactions are in the log: it is read through the index left beside it, unwritten.
+ */
+function readOnlyUrl(path: string): URL {
+  const url = pathToFileURL(path)
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })
+  if (!log || log.size === 0) url.searchParams.set('immutable', '1')
+  else if (existsSync(`${path}-shm`)) url.searchParams.set('readonly_shm', '1')
+  return url
+}
+
+function toKeyCheckRow(row: Record<string, unknown>) {
+  const { key_id: keyId, sealed, created_at: createdAt } = row
+  if (!(sealed instanceof Uint8Array)) throw new TypeError('key_checks.sealed is not a blob')
+  return { key_id: String(keyId), sealed: Buffer.from(sealed), created_at: Number(createdAt) }
+}
