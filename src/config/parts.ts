@@ -1,16 +1,20 @@
 import type { z } from 'zod'
 import { apiOptions } from '../api/options.ts'
 import { edgeOptions } from '../edge/options.ts'
+import { lifecycleOptions } from '../lifecycle/options.ts'
 import { netOptions } from '../net/options.ts'
 import { storeOptions } from '../store/options.ts'
 import { logOptions } from '../telemetry/options.ts'
+import { vaultOptions } from '../vault/options.ts'
 
 /** Every part that has options, by the name its options begin with. To add a part: one line. */
 export const CONFIG_PARTS = {
   store: storeOptions,
+  vault: vaultOptions,
   edge: edgeOptions,
   api: apiOptions,
   net: netOptions,
+  lifecycle: lifecycleOptions,
   log: logOptions,
 }
 

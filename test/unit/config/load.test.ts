@@ -87,7 +87,7 @@ describe('loadConfig', () => {
 })
 
 describe('what loadConfig refuses', () => {
-  it.each<[string, Given, object]>([
+  it.each<[string, Given, Record<string, unknown>]>([
     [
       'an unknown key in the file, with line and nearest name',
       { yaml: 'log:\n  levle: info' },
@@ -146,7 +146,7 @@ describe('what loadConfig refuses', () => {
       { file: 'missing.yaml' },
       { code: 'config/unreadable', message: /missing\.yaml/, fix: /--config/ },
     ],
-  ])('%s', async (_, given, { code, message, fix }: Record<string, unknown>) => {
+  ])('%s', async (_, given, { code, message, fix }) => {
     const error = await load(given).then(
       () => undefined,
       (thrown: unknown) => thrown as Error & { code: string; fix: string },
