@@ -1,18 +1,32 @@
-import type { Hostname } from '../kernel/index.ts'
-import type { BoundAddress, ListenAddress } from './listen-address.ts'
+import type { Clock, Hostname, Random } from '../kernel/index.ts'
+import type { EdgeRecord } from '../telemetry/index.ts'
+import type { BackendTarget } from './backend.ts'
+import { createChallengeResponder } from './challenge-responder.ts'
+import { createEmbeddedCarrier } from './embedded-carrier.ts'
+import { type Carrier, createExchange } from './exchange.ts'
+import { createFallback } from './fallback.ts'
+import { createGate } from './gate.ts'
+import { createHttpListener } from './http-listener.ts'
+import { type BoundAddress, formatListenAddress, type ListenAddress } from './listen-address.ts'
+import { createListening, type ListenHow } from './listening.ts'
+import type { EdgeOptions } from './options.ts'
+import type { CertificateSource, ChallengeAnswers, HostMembership } from './ports.ts'
+import { createRemoteCarrier } from './remote-carrier.ts'
+import { createSni } from './sni.ts'
+import { createTlsListener } from './tls-listener.ts'
 
 /** Where visitors arrive: one process's share of the front. */
 export interface Edge {
   /**
-   * Starts to accept; all addresses or none. `shared` lets the processes of one machine listen on
-   * the same ports. Throws 'edge/port-in-use', 'edge/port-not-allowed', 'edge/bad-address'.
+   * Starts to accept; all addresses or none. Throws 'edge/port-in-use', 'edge/port-not-allowed',
+   * 'edge/bad-address'.
    */
-  listen(addresses: EdgeAddresses, sharing: 'shared' | 'alone'): Promise<EdgeBound>
+  listen(addresses: EdgeAddresses, how: ListenHow): Promise<EdgeBound>
   /** The 48 bytes under which TLS sessions are resumed; equal in all processes and nodes. */
   setTicketKeys(keys: Buffer): void
   /**
-   * Whether a handshake for `hostname` now gets the certificate with this serial: a real one,
-   * through this process's own TLS server, without a network.
+   * Whether a handshake for `hostname` now gets the certificate with this serial (upper-case hex):
+   * a real one, through this process's own TLS server, without a network.
    */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   /** Stops accepting, lets connections finish, and destroys what is left after `deadlineMs`. */
@@ -27,4 +41,71 @@ export interface EdgeAddresses {
 export interface EdgeBound {
   readonly http: readonly BoundAddress[]
   readonly https: readonly BoundAddress[]
+}
+
+export interface EdgeDeps {
+  readonly certificates: CertificateSource
+  readonly membership: HostMembership
+  readonly challenges: ChallengeAnswers
+  readonly backend: BackendTarget
+  readonly record: EdgeRecord
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Puts the edge together; nothing listens before `listen`. */
+export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolicy'>): Edge {
+  const { certificates, membership, record, clock, random } = deps
+  const sni = createSni({ certificates, membership, record, clock, random })
+  const challenges = createChallengeResponder(deps)
+  const carrier = createCarrier(deps)
+  const exchange = createExchange(
+    { membership, certificates, sni, challenges, carrier, record, clock, random },
+    options,
+  )
+  const fallback = createFallback(
+    { exchange, record },
+    { upgrades: carrier.tunnel ? 'tunnelled' : 'ignored' },
+  )
+  const gate = createGate({ fallback })
+  const http = createHttpListener({ gate })
+  const tls = createTlsListener({ gate, sni, membership, record, clock })
+  const listening = createListening({ record })
+
+  return {
+    listen: async (addresses, how) => {
+      try {
+        const bound: { http: BoundAddress[]; https: BoundAddress[] } = { http: [], https: [] }
+        for (const address of addresses.http) {
+          bound.http.push(await listening.open(address, http, how))
+        }
+        for (const address of addresses.https) {
+          bound.https.push(await listening.open(address, tls, how))
+        }
+        record.listening([...bound.http, ...bound.https].map(formatListenAddress))
+        return bound
+      } catch (error) {
+        await listening.closePorts()
+        throw error
+      }
+    },
+    setTicketKeys: tls.setTicketKeys,
+    confirm: tls.confirm,
+    drain: async (deadlineMs) => {
+      await listening.closePorts()
+      fallback.windDown()
+      const waiting = new AbortController()
+      const deadline = clock.sleep(deadlineMs, waiting.signal).catch(() => undefined)
+      await Promise.race([listening.untilQuiet(), deadline])
+      waiting.abort()
+      record.drained({ destroyed: listening.destroyConnections() })
+      fallback.close()
+    },
+  }
+}
+
+function createCarrier({ backend, record, clock }: EdgeDeps): Carrier {
+  return backend.kind === 'embedded'
+    ? createEmbeddedCarrier({ backend: backend.backend, record })
+    : createRemoteCarrier({ record, clock }, backend.targets)
 }

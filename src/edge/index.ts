@@ -5,7 +5,7 @@
  */
 export type { Backend, BackendTarget, EdgeRequest, EdgeResponse } from './backend.ts'
 export { type BackendAddress, formatBackendAddress, parseBackend } from './backend-address.ts'
-export type { Edge, EdgeAddresses, EdgeBound } from './edge.ts'
+export { createEdge, type Edge, type EdgeAddresses, type EdgeBound, type EdgeDeps } from './edge.ts'
 export { EdgeError, type EdgeErrorCode } from './errors.ts'
 export {
   type BoundAddress,
@@ -13,6 +13,7 @@ export {
   type ListenAddress,
   parseListenAddresses,
 } from './listen-address.ts'
+export { type ListenHow, reserveAddresses } from './listening.ts'
 export { type EdgeOptions, edgeOptions } from './options.ts'
 export type {
   CertificateSource,

@@ -1,6 +1,7 @@
 /**
  * Every bound on what a visitor can make the edge hold, in one place. None is an option: a bound
- * that one may turn off is one that is off on the night it was needed.
+ * that one may turn off is one that is off on the night it was needed. The bounds of a handshake and
+ * of a TLS session are in `net`, with the rest of how we talk TLS.
  */
 
 /** A request's head. Real clicks stay under 4 KB, cookies of a parent domain included. */
@@ -15,8 +16,6 @@ export const CONNECTIONS_MAX = 16_384
 /** Not yet accepted connections: the kernel caps it at net.core.somaxconn (4,096 by default). */
 export const BACKLOG_CONNECTIONS = 4096
 
-/** Client hello to finished handshake. A phone on a bad network needs three round trips. */
-export const HANDSHAKE_MS_MAX = 5000
 /** First byte of a head, or accept, to its end. Slow senders (Slowloris) end here. */
 export const HEAD_MS_MAX = 10_000
 /** First byte of a request to the last of its body. */
@@ -30,8 +29,6 @@ export const SOCKET_IDLE_MS_MAX = 65_000
 /** Requests of one connection, after which it is closed so that no worker keeps a peer for ever. */
 export const REQUESTS_PER_CONNECTION_MAX = 10_000
 
-/** How long a TLS session may be resumed. Mail is opened again and again within a working day. */
-export const SESSION_SECONDS = 12 * 60 * 60
 /** A handshake with ourselves: needs 2 ms; the machine may be busy. */
 export const SELF_HANDSHAKE_MS_MAX = 5000
 
@@ -56,3 +53,5 @@ export const TUNNEL_IDLE_MS_MAX = 5 * 60_000
 export const TOKEN_CHARACTERS_MAX = 128
 /** Look-ups at once of tokens for hosts that this process has not heard of (yet). */
 export const STRANGER_LOOKUPS_MAX = 8
+/** Hosts remembered to have been met with the stand-in certificate; the oldest is forgotten. */
+export const STAND_IN_HOSTS_MAX = 10_000

@@ -1,0 +1,82 @@
+import type { SecureContext } from 'node:tls'
+import { type Clock, type Hostname, parseWireHostname, type Random } from '../kernel/index.ts'
+import type { EdgeRecord } from '../telemetry/index.ts'
+import { STAND_IN_HOSTS_MAX } from './limits.ts'
+import type { CertificateSource, HostMembership, ServedCertificate } from './ports.ts'
+import { makeStandIn } from './stand-in-certificate.ts'
+
+/** Which certificate a name gets. */
+export interface Sni {
+  /**
+   * For `tls.createServer`. A name that is not ours gets no context: with a server that has no
+   * certificate itself, that ends in a clean alert (handshake_failure) before any signature, where
+   * an error would drop the connection without a word.
+   */
+  readonly callback: (
+    servername: string,
+    done: (error: Error | null, context?: SecureContext) => void,
+  ) => void
+  /**
+   * Whether this host was met with the stand-in and has no certificate still. Of a session that
+   * another process began with the stand-in nothing is known here: its visitor chose to trust it.
+   */
+  lacksCertificate(hostname: Hostname): Promise<boolean>
+}
+
+export function createSni({
+  certificates,
+  membership,
+  record,
+  clock,
+  random,
+}: {
+  readonly certificates: CertificateSource
+  readonly membership: HostMembership
+  readonly record: Pick<EdgeRecord, 'failed'>
+  readonly clock: Clock
+  readonly random: Random
+}): Sni {
+  const metWithStandIn = new Set<Hostname>()
+  let standIn: ServedCertificate | undefined
+
+  const contextFor = async (hostname: Hostname): Promise<SecureContext | undefined> => {
+    const served = await certificates.contextFor(hostname)
+    if (served) {
+      metWithStandIn.delete(hostname)
+      return served.context
+    }
+    if (!(await membership.isOurs(hostname))) return undefined
+    rememberIn(metWithStandIn, hostname)
+    standIn ??= makeStandIn({ clock, random })
+    return standIn.context
+  }
+
+  return {
+    callback: (servername, done) => {
+      const hostname = parseWireHostname(servername)
+      if (!hostname || !membership.has(hostname)) {
+        done(null)
+        return
+      }
+      contextFor(hostname).then(
+        (context) => done(null, context),
+        (error: unknown) => {
+          record.failed('looking for a certificate', error)
+          done(null)
+        },
+      )
+    },
+    lacksCertificate: async (hostname) => {
+      if (!metWithStandIn.has(hostname)) return false
+      if (!(await certificates.contextFor(hostname))) return true
+      metWithStandIn.delete(hostname)
+      return false
+    },
+  }
+}
+
+function rememberIn(hosts: Set<Hostname>, hostname: Hostname): void {
+  const [oldest] = hosts
+  if (hosts.size >= STAND_IN_HOSTS_MAX && oldest !== undefined) hosts.delete(oldest)
+  hosts.add(hostname)
+}
