@@ -21,3 +21,6 @@ export { createTrackingRecord, type TrackingRecord } from './records/tracking.ts
 export { type ApiRecord, createApiRecord } from './records/api.ts'
 export { createHostsRecord, type HostsRecord } from './records/hosts.ts'
 export { createStoreRecord, type StoreRecord } from './records/store.ts'
+export { type AppRecord, createAppRecord } from './records/app.ts'
+export { type CertsRecord, createCertsRecord } from './records/certs.ts'
+export { createVaultRecord, type VaultRecord } from './records/vault.ts'

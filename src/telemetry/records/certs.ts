@@ -1,0 +1,61 @@
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+
+/** The events of the certificates we hold and serve. */
+export type CertsRecord = ReturnType<typeof createCertsRecord>
+
+export function createCertsRecord({
+  log,
+  metrics,
+}: {
+  readonly log: Log
+  readonly metrics: Metrics
+}) {
+  const contexts = metrics.gauge({
+    name: 'certificate_contexts_cached',
+    help: 'TLS contexts held ready',
+  })
+  const contextBytes = metrics.gauge({
+    name: 'certificate_contexts_cached_bytes',
+    help: 'Memory of the TLS contexts held ready, estimated',
+  })
+  const built = metrics.counter({
+    name: 'certificate_contexts_built_total',
+    help: 'TLS contexts built, by outcome',
+    labels: ['outcome'],
+  })
+  const held = metrics.gauge({
+    name: 'certificates',
+    help: 'Certificates in use, by the time they have left',
+    labels: ['left'],
+  })
+  return {
+    contextsCached: (facts: { readonly contexts: number; readonly bytes: number }): void => {
+      contexts.set(facts.contexts)
+      contextBytes.set(facts.bytes)
+    },
+    contextBuilt: (): void => built.inc({ outcome: 'built' }),
+    certificateUnusable: (facts: {
+      readonly hostname: string
+      readonly certificateId: string
+      readonly error: unknown
+    }): void => {
+      built.inc({ outcome: 'unusable' })
+      log.error('certificate-unusable', facts)
+    },
+    certificatesHeld: (counts: CertificateCounts): void => {
+      held.set({ left: 'none' }, counts.expired)
+      held.set({ left: 'under-7-days' }, counts.under7Days)
+      held.set({ left: 'under-30-days' }, counts.under30Days)
+      held.set({ left: '30-days-or-more' }, counts.longer)
+    },
+  }
+}
+
+/** Certificates in use, by what is left of them; each counts once. */
+interface CertificateCounts {
+  readonly expired: number
+  readonly under7Days: number
+  readonly under30Days: number
+  readonly longer: number
+}

@@ -1,0 +1,19 @@
+/**
+ * vault: seals secrets for the database and opens them where they belong. Envelope encryption: a
+ * data key per secret, wrapped by a key-encryption key that is kept elsewhere. Knows neither tables
+ * nor what the secrets are for; the byte format is in certs-store/README.md.
+ */
+export { type SealedBytes, toSealedBytes } from './envelope.ts'
+export { VaultError, type VaultErrorCode } from './errors.ts'
+export { type KeyCheck, sealKeyCheck, verifyKeyChecks } from './key-check.ts'
+export {
+  type ExportedKeyRing,
+  exportKeyRing,
+  importKeyRing,
+  type KeyRing,
+} from './key-ring.ts'
+export type { EnvironmentVariables, KeyFileRecord } from './key-sources/key-source.ts'
+export { type OpenKeyRingDeps, openKeyRing } from './open-key-ring.ts'
+export { type VaultOptions, vaultOptions } from './options.ts'
+export type { SealContext, SealPurpose } from './seal-context.ts'
+export { createVault, type Vault } from './vault.ts'
