@@ -3,6 +3,7 @@
  * remembers, `directory` answers the edge's question "is this ours?". Nothing here asks DNS or a
  * CA: `lifecycle` does.
  */
+export type { CaaAuthority, CaaLook } from './caa.ts'
 export { createHostDirectory, type HostDirectory } from './directory.ts'
 export {
   type CertificateLife,
@@ -30,3 +31,12 @@ export {
   type EndingHost,
   type HostTable,
 } from './host-table.ts'
+export {
+  type AddressAnswers,
+  type AddressProbe,
+  type CnameChain,
+  judgePreflight,
+  type PortAnswer,
+  type PreflightFacts,
+  type PreflightJudgement,
+} from './preflight.ts'
