@@ -104,9 +104,9 @@ function createStore({ writer, reader, opened }: OpenDatabases, { record }: Stor
     notices: (signal) => board.read(signal),
     halted: faults.halted,
     [Symbol.asyncDispose]: async () => {
-      // Waits for the query under way; then nothing of ours is left open.
-      await db.destroy()
-      opened.dispose()
+      if (opened.disposed) return
+      // Its turn comes when the query or transaction under way has ended.
+      await db.connection().execute(async () => opened.dispose())
     },
   }
 }

@@ -1,0 +1,4 @@
+import { describeEachEngine } from '../support/stores.ts'
+import { describeStore } from './store.suite.ts'
+
+describeEachEngine(describeStore)
