@@ -43,8 +43,8 @@ class Reader {
   #changed = Promise.withResolvers<void>()
 
   put(notice: Notice): void {
-    this.#waiting =
-      this.#waiting.length < NOTICES_WAITING_MAX ? [...this.#waiting, notice] : [{ kind: 'resync' }]
+    if (this.#waiting.length < NOTICES_WAITING_MAX) this.#waiting.push(notice)
+    else this.#waiting = [{ kind: 'resync' }]
     this.#changed.resolve()
   }
 
@@ -56,10 +56,11 @@ class Reader {
   async *notices(onLeave: () => void): AsyncGenerator<Notice, void> {
     try {
       while (!this.#ended) {
-        const batch = this.#waiting
-        this.#waiting = []
-        for (const notice of batch) yield notice
-        if (batch.length > 0) continue
+        const notice = this.#waiting.shift()
+        if (notice) {
+          yield notice
+          continue
+        }
         await this.#changed.promise
         this.#changed = Promise.withResolvers()
       }

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { inspectStore, isUniqueViolation, openStore, type Store } from '../../src/store/index.ts'
+import { killWriterAfter } from '../support/store-process.ts'
 import { aCertificateRow, aHitRow, aHostRow } from '../support/store-rows.ts'
 import { type TestEngine, testStoreDeps } from '../support/stores.ts'
+import { take } from '../support/take.ts'
 
 /** What every engine of the store promises. */
 export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void {
@@ -289,7 +288,7 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
   test('has everything that was acknowledged after kill -9, and starts again at once', async () => {
     const url = await newStoreUrl()
     for (let round = 0; round < 3; round += 1) {
-      const acknowledged = await killWhileWriting(url, `round${round}`, 20 + 17 * round)
+      const acknowledged = await killWriterAfter({ url, name: `round${round}` }, 20 + 17 * round)
       expect(await inspectStore({ url })).toMatchObject({ kind: 'present', schemaVersion: 1 })
 
       await using store = await openStore({ url }, testStoreDeps())
@@ -298,27 +297,4 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
       expect(acknowledged.filter((id) => !kept.has(id))).toEqual([])
     }
   })
-}
-
-async function take<Item>(items: AsyncIterable<Item>, count: number): Promise<Item[]> {
-  const taken: Item[] = []
-  for await (const item of items) {
-    taken.push(item)
-    if (taken.length === count) break
-  }
-  return taken
-}
-
-/** Starts a writer, kills it after `count` acknowledgements, returns all that it acknowledged. */
-async function killWhileWriting(url: string, name: string, count: number): Promise<string[]> {
-  const program = fileURLToPath(new URL('../support/store-writer.ts', import.meta.url))
-  const child = spawn(process.execPath, [program, url, 'server', name], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const acknowledged: string[] = []
-  for await (const id of createInterface({ input: child.stdout })) {
-    acknowledged.push(id)
-    if (acknowledged.length === count) child.kill('SIGKILL')
-  }
-  return acknowledged
 }

@@ -20,16 +20,18 @@ export async function hasContent(path: string): Promise<boolean> {
 
 /** Makes sure that SQLite may write here. Throws `store/not-writable`; changes nothing. */
 export function requireWritable(path: string): void {
-  const wanted = [path, dirname(path)].find((place) => existsSync(place))
-  // The folder is still to be made: its creation will tell.
-  if (wanted === undefined) return
   try {
-    for (const place of new Set([wanted, dirname(path)])) {
-      accessSync(place, constants.R_OK | constants.W_OK)
-    }
+    if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
+    // With the dot it must be a directory.
+    accessSync(`${nearestExisting(dirname(path))}/.`, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw notWritable(path, error)
   }
+}
+
+/** The directory itself, or the one in which it will be made. */
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path))
 }
 
 /**
