@@ -1,27 +1,100 @@
-import { createIssuer } from '../acme/index.ts'
-import { createApiServer } from '../api/index.ts'
-import { createCertificateStore } from '../certs/index.ts'
-import { createChallengeBook } from '../challenges/index.ts'
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/index.ts'
-import { createHostTable } from '../hosts/index.ts'
-import { type Clock, newId, type Random } from '../kernel/index.ts'
-import { createLifecycle } from '../lifecycle/index.ts'
-import { createResolver } from '../net/index.ts'
+import { formatListenAddress } from '../edge/index.ts'
+import type { Clock, Random, Redacted } from '../kernel/index.ts'
 import { dataDirectory, openStore } from '../store/index.ts'
-import {
-  createAcmeRecord,
-  createApiRecord,
-  createAppRecord,
-  createLifecycleRecord,
-  createMetrics,
-  type Log,
-} from '../telemetry/index.ts'
+import { type AppRecord, createMetrics, openLog } from '../telemetry/index.ts'
 import { createLinkKeys } from '../tracking/index.ts'
-import { createVault, type EnvironmentVariables } from '../vault/index.ts'
+import type { EnvironmentVariables } from '../vault/index.ts'
+import { startControl } from './control.ts'
+import { type FleetPlan, planFleet, startFleet } from './fleet/start-fleet.ts'
+import { announceRunning, openAdminKey } from './local-files.ts'
+import { openKeys } from './open-keys.ts'
+import { createServerRecords } from './records.ts'
+import { rotateTicketKeys } from './ticket-keys.ts'
 
 /** What the program takes from outside besides its configuration. */
 export interface Environment {
   readonly clock: Clock
   readonly random: Random
   readonly variables: EnvironmentVariables
+}
+
+/** The server, running. Disposing it drains the edge and settles everything under way. */
+export interface RunningApp extends AsyncDisposable {
+  /** `host:port`, several with commas; the API as a URL. */
+  readonly listening: { readonly http: string; readonly https: string; readonly api: string }
+  readonly adminKey: Redacted<string>
+  readonly record: AppRecord
+  /** Takes over what can be changed while running, and names what waits for a restart. */
+  reload(next: Config): void
+}
+
+/** Builds and starts the server. If a line fails, the lines above it are undone, in reverse. */
+export async function startApp(
+  config: Config,
+  { clock, random, variables }: Environment,
+): Promise<RunningApp> {
+  const startedMs = clock.monotonicMs()
+  await using running = new AsyncDisposableStack()
+  const stopping = new AbortController()
+  running.defer(() => stopping.abort())
+
+  const log = openLog(config.log, { process: 'server', pid: process.pid })
+  const metrics = createMetrics()
+  const records = createServerRecords({ log, metrics })
+  const outside = { clock, random, records }
+
+  const plan: FleetPlan = running.use(await planFleet(config.edge))
+  const { keyRing, vault, noteKeys } = await openKeys(
+    config,
+    { clock, variables, record: records.vault },
+    stopping.signal,
+  )
+  const store = running.use(
+    await openStore(config.store, { clock, record: records.store, role: 'server' }),
+  )
+  await noteKeys(store)
+  const directory = dataDirectory(config.store)
+  const adminKey = await openAdminKey(directory, random)
+
+  const linkKeys = createLinkKeys({ store, vault, clock, random })
+  await linkKeys.ensure()
+
+  const fleet = running.use(
+    await startFleet(plan, config, { ...outside, store, vault, keyRing, metrics }),
+  )
+  running.use(rotateTicketKeys({ ...outside, record: records.app }, fleet.useTicketKeys))
+  const control = running.use(
+    await startControl({ ...outside, store, vault, linkKeys, fleet, metrics, adminKey }, config),
+  )
+  running.use(await announceRunning(directory, { pid: process.pid, url: control.apiUrl }))
+
+  const listening = {
+    http: fleet.bound.http.map(formatListenAddress).join(),
+    https: fleet.bound.https.map(formatListenAddress).join(),
+    api: control.apiUrl,
+  }
+  const ms = Math.round(clock.monotonicMs() - startedMs)
+  if (config.edge.name === undefined) records.app.edgeNameMissing()
+  records.app.started({ ...listening, workers: fleet.count().wanted, ms })
+
+  const app = running.move()
+  return {
+    ...{ listening, adminKey, record: records.app },
+    reload: (next) => {
+      log.setLevel(next.log.level)
+      fleet.setLogLevel(next.log.level)
+      records.app.reloaded({ needRestart: changedParts(config, next) })
+    },
+    [Symbol.asyncDispose]: () => app.disposeAsync(),
+  }
+}
+
+/** Parts whose options differ and are only read at the start. */
+function changedParts(before: Config, after: Config): readonly string[] {
+  const { log: _now, ...parts } = after
+  return Object.entries(parts)
+    .filter(([part, options]) => !isDeepStrictEqual(options, Reflect.get(before, part)))
+    .map(([part]) => part)
 }

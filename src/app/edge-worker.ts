@@ -4,10 +4,17 @@
  * channel closes the supervisor is gone, and so is the worker.
  */
 import { on } from 'node:events'
-import { AppError, parseWireHostname, systemClock, systemRandom, unreachable } from '../kernel/index.ts'
+import {
+  AppError,
+  parseWireHostname,
+  systemClock,
+  systemRandom,
+  unreachable,
+} from '../kernel/index.ts'
 import { openStore } from '../store/index.ts'
 import { createMetrics, openLog } from '../telemetry/index.ts'
 import { createVault, importKeyRing } from '../vault/index.ts'
+import { createEdgeRecords } from './edge-records.ts'
 import { type EdgeMember, openEdgeMember } from './fleet/edge-member.ts'
 import type {
   EdgeStart,
@@ -23,19 +30,22 @@ interface RunningWorker extends AsyncDisposable {
 }
 
 /** Composes the worker as it was told, and listens. */
-async function startWorker(start: EdgeStart): Promise<RunningWorker> {
+async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise<RunningWorker> {
   await using opening = new AsyncDisposableStack()
   const clock = systemClock
   const random = systemRandom
   const log = openLog(start.log, { process: 'edge', pid: process.pid })
   const metrics = createMetrics()
-  const store = opening.use(await openStore(start.store, { log, clock, role: 'worker' }))
+  const records = createEdgeRecords({ log, metrics })
   const vault = createVault(importKeyRing(start.keyRing))
+  const store = opening.use(
+    await openStore(start.store, { clock, record: records.store, role: 'worker' }),
+  )
   const member = opening.use(
-    await openEdgeMember({ store, vault, clock, random, log, metrics }, start.edge, {
-      ...start.listen,
-      ticketKeys: start.ticketKeys,
-      reusePort: true,
+    await openEdgeMember({ store, vault, clock, random, metrics, records }, start.edge, {
+      listen,
+      ticketKeys,
+      sharing: 'with-other-workers',
     }),
   )
   const open = opening.move()
@@ -98,12 +108,12 @@ async function runWorker(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
 
   // Buffers what arrives while the worker starts: no notice is missed.
-  const messages: AsyncIterable<[ToWorker]> = on(process, 'message', { close: ['disconnect'] })
+  const messages: AsyncIterable<ToWorker[]> = on(process, 'message', { close: ['disconnect'] })
   await using open = new AsyncDisposableStack()
   let running: RunningWorker | undefined
   tell({ kind: 'loaded' })
   for await (const [message] of messages) {
-    if (message.kind === 'drain') return
+    if (!message || message.kind === 'drain') return
     if (running) {
       await obey(running, message)
     } else if (message.kind === 'start') {

@@ -1,10 +1,10 @@
+import type { EdgeBound } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
-import type { BoundPorts } from './edge-protocol.ts'
 
 /** All edges of this node, in processes of their own or in this one: told alike, asked alike. */
 export interface EdgeFleet extends AsyncDisposable {
-  readonly bound: BoundPorts
+  readonly bound: EdgeBound
   /** How many serve now, and how many should. */
   count(): { readonly serving: number; readonly wanted: number }
   /** The host was added, got another certificate, or left. */

@@ -1,27 +1,28 @@
 import { createCertificateCache } from '../../certs/index.ts'
 import { createChallengeBook } from '../../challenges/index.ts'
-import { createEdge, type EdgeOptions } from '../../edge/index.ts'
+import {
+  type Backend,
+  type BackendTarget,
+  createEdge,
+  type EdgeAddresses,
+  type EdgeBound,
+  type EdgeOptions,
+  parseBackend,
+} from '../../edge/index.ts'
 import { createHostDirectory } from '../../hosts/index.ts'
 import type { Clock, Hostname, Random } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
-import {
-  createCertsRecord,
-  createEdgeRecord,
-  createTrackingRecord,
-  type Log,
-  type Metrics,
-  type MetricsSnapshot,
-} from '../../telemetry/index.ts'
+import type { Metrics, MetricsSnapshot } from '../../telemetry/index.ts'
 import { createHitRecorder, createLinkKeys, createTrackingBackend } from '../../tracking/index.ts'
 import type { Vault } from '../../vault/index.ts'
-import type { BoundPorts, ListenPlan } from './edge-protocol.ts'
+import type { EdgeRecords } from '../edge-records.ts'
 
 /**
  * One edge, in a worker process or in this one. All members of a fleet serve the same: what changes
  * is told to each of them, and details are read from the store.
  */
 export interface EdgeMember extends AsyncDisposable {
-  readonly bound: BoundPorts
+  readonly bound: EdgeBound
   /** The host was added, got another certificate, or left: forget what was known of it. */
   hostChanged(hostname: Hostname): void
   /** Notices may have been missed: forget everything, read the hosts again. */
@@ -37,8 +38,8 @@ export interface EdgeMemberDeps {
   readonly vault: Vault
   readonly clock: Clock
   readonly random: Random
-  readonly log: Log
   readonly metrics: Metrics
+  readonly records: EdgeRecords
 }
 
 /** A context takes about 40 KB: room for some 1,600 hosts visited lately in each worker. */
@@ -46,54 +47,51 @@ const CONTEXT_BYTES_MAX = 64 * 1024 * 1024
 /** CONTRACT: SIGTERM drains within 30 s. The rest is for closing the store. */
 const DRAIN_MS_MAX = 25_000
 
+/** Where an edge listens, and with whom it shares ports and session tickets. */
+export interface EdgePlace {
+  readonly listen: EdgeAddresses
+  readonly sharing: 'with-other-workers' | 'alone'
+  readonly ticketKeys: Uint8Array
+}
+
 /** Composes an edge and listens. Disposing drains it; store and vault stay the caller's. */
 export async function openEdgeMember(
-  { store, vault, clock, random, log, metrics }: EdgeMemberDeps,
-  edgeOptions: EdgeOptions,
-  listen: ListenPlan & { readonly reusePort: boolean; readonly ticketKeys: Uint8Array },
+  deps: EdgeMemberDeps,
+  options: EdgeOptions,
+  { listen, sharing, ticketKeys }: EdgePlace,
 ): Promise<EdgeMember> {
+  const { store, vault, clock, random, metrics, records } = deps
   await using opening = new AsyncDisposableStack()
-
-  const directory = createHostDirectory({ hot: store.hot, clock, random })
+  const directory = createHostDirectory({ hot: store.hot, random, record: records.hosts })
   const certificates = createCertificateCache(
-    { hot: store.hot, vault, clock, record: createCertsRecord({ log, metrics }) },
+    { hot: store.hot, vault, clock, record: records.certs },
     { bytesMax: CONTEXT_BYTES_MAX },
   )
   const challenges = createChallengeBook({ store, clock })
-  const trackingRecord = createTrackingRecord({ log, metrics })
   const linkKeys = createLinkKeys({ store, vault, clock, random })
-  const hits = opening.use(createHitRecorder({ hot: store.hot, clock, record: trackingRecord }))
-  const backend = createTrackingBackend({
-    keys: linkKeys,
-    hits,
-    clock,
-    random,
-    record: trackingRecord,
-  })
+  const hits = opening.use(createHitRecorder({ hot: store.hot, clock, record: records.tracking }))
+  const backend = toBackendTarget(
+    options.backend,
+    createTrackingBackend({ keys: linkKeys, hits, clock, random, record: records.tracking }),
+  )
   const edge = createEdge(
     {
-      certificates,
-      membership: directory,
-      challenges,
-      backend,
-      record: createEdgeRecord({ log, metrics }),
-      clock,
-      random,
+      ...{ certificates, membership: directory, challenges, backend },
+      ...{ record: records.edge, clock, random },
     },
-    edgeOptions,
+    options,
   )
   opening.defer(() => edge.drain(DRAIN_MS_MAX))
 
   await Promise.all([directory.load(), linkKeys.reload()])
-  edge.setTicketKeys(Buffer.from(listen.ticketKeys))
-  const bound = await edge.listen(listen, { reusePort: listen.reusePort })
+  edge.setTicketKeys(Buffer.from(ticketKeys))
+  const bound = await edge.listen(listen, { reusePort: sharing === 'with-other-workers' })
 
   const open = opening.move()
   return {
     bound,
     hostChanged: (hostname) => {
       certificates.forget(hostname)
-      directory.forget(hostname)
       directory.note(hostname)
     },
     resync: async () => {
@@ -105,4 +103,11 @@ export async function openEdgeMember(
     metrics: () => metrics.snapshot(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
+}
+
+function toBackendTarget(setting: string, embedded: Backend): BackendTarget {
+  const parsed = parseBackend(setting)
+  return parsed === 'embedded'
+    ? { kind: 'embedded', backend: embedded }
+    : { kind: 'remote', targets: parsed }
 }

@@ -1,7 +1,7 @@
-import type { EdgeOptions, ListenAddress } from '../../edge/index.ts'
+import type { EdgeAddresses, EdgeBound, EdgeOptions } from '../../edge/index.ts'
 import type { StoreOptions } from '../../store/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
-import type { ExportedKeyRing } from '../../vault/index.ts'
+import type { ExportedKeyRing, KeyRing } from '../../vault/index.ts'
 
 /**
  * What the supervisor and its edge workers say to one another, over the channel that fork opened
@@ -23,7 +23,7 @@ export type WorkerRequest =
 export type ToSupervisor =
   /** The sources are loaded: `start` may come. */
   | { readonly kind: 'loaded' }
-  | { readonly kind: 'listening'; readonly bound: BoundPorts }
+  | { readonly kind: 'listening'; readonly bound: EdgeBound }
   | { readonly kind: 'cannot-start'; readonly failure: StartFailure }
   | { readonly kind: 'reply'; readonly id: number; readonly answer: WorkerAnswer }
 
@@ -38,16 +38,12 @@ export interface EdgeStart {
   readonly edge: EdgeOptions
   readonly keyRing: ExportedKeyRing
   readonly ticketKeys: Uint8Array
-  readonly listen: ListenPlan
+  /** Ports are settled: every worker listens on the same ones. */
+  readonly listen: EdgeAddresses
 }
 
-export interface ListenPlan {
-  readonly http: readonly ListenAddress[]
-  readonly https: readonly ListenAddress[]
-}
-
-/** Where a worker really listens: the same as the plan, with every `:0` resolved. */
-export type BoundPorts = ListenPlan
+/** The same as the supervisor keeps it: keys stay inside the ring until a worker is started. */
+export type EdgeOrders = Omit<EdgeStart, 'keyRing'> & { readonly keyRing: KeyRing }
 
 /** An `AppError` in a form that survives the channel. */
 export interface StartFailure {

@@ -1,7 +1,8 @@
+import type { EdgeBound } from '../../edge/index.ts'
 import type { Clock, Hostname } from '../../kernel/index.ts'
 import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 import type { EdgeFleet } from './edge-fleet.ts'
-import type { BoundPorts, EdgeStart, ToWorker } from './edge-protocol.ts'
+import type { EdgeOrders, ToWorker } from './edge-protocol.ts'
 import { spawnWorker, type WorkerProcess } from './worker-process.ts'
 
 export interface WorkerFleetDeps {
@@ -36,20 +37,16 @@ export async function abandonWorkers(loaded: readonly WorkerProcess[]): Promise<
  */
 export async function startWorkerFleet(
   loaded: readonly WorkerProcess[],
-  start: EdgeStart,
+  orders: EdgeOrders,
   deps: WorkerFleetDeps,
 ): Promise<EdgeFleet> {
-  const [first, ...others] = loaded
-  if (!first) throw new TypeError('A fleet has at least one worker')
-  // The first alone resolves `:0`; the others share its ports.
-  const bound = await first.start(start)
-  const orders = { ...start, listen: bound }
-  await Promise.all(others.map((worker) => worker.start(orders)))
-  return new WorkerFleet(loaded, orders, deps)
+  const [bound] = await Promise.all(loaded.map((worker) => worker.start(orders)))
+  if (!bound) throw new TypeError('A fleet has at least one worker')
+  return new WorkerFleet(loaded, { bound, orders }, deps)
 }
 
 class WorkerFleet implements EdgeFleet {
-  readonly bound: BoundPorts
+  readonly bound: EdgeBound
   readonly #wanted: number
   readonly #deps: WorkerFleetDeps
   readonly #stopping = new AbortController()
@@ -58,10 +55,14 @@ class WorkerFleet implements EdgeFleet {
   /** Those and the ones that are starting; all are told, or a notice would be missed. */
   readonly #alive: Set<WorkerProcess>
   readonly #keepers: readonly Promise<void>[]
-  #orders: EdgeStart
+  #orders: EdgeOrders
 
-  constructor(started: readonly WorkerProcess[], orders: EdgeStart, deps: WorkerFleetDeps) {
-    this.bound = orders.listen
+  constructor(
+    started: readonly WorkerProcess[],
+    { bound, orders }: { readonly bound: EdgeBound; readonly orders: EdgeOrders },
+    deps: WorkerFleetDeps,
+  ) {
+    this.bound = bound
     this.#orders = orders
     this.#deps = deps
     this.#wanted = started.length

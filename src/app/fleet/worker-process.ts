@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import type { EdgeBound } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
-import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { MetricsSnapshot } from '../../telemetry/index.ts'
+import { exportKeyRing } from '../../vault/index.ts'
 import { AppStartError } from '../errors.ts'
 import type {
-  BoundPorts,
-  EdgeStart,
+  EdgeOrders,
   ToSupervisor,
   ToWorker,
   WorkerAnswer,
@@ -15,11 +16,10 @@ import type {
 export interface WorkerProcess {
   readonly pid: number | undefined
   /** Sends the orders and resolves when it listens. Rejects if it cannot, or dies before. */
-  start(start: EdgeStart): Promise<BoundPorts>
+  start(orders: EdgeOrders): Promise<EdgeBound>
   tell(message: Exclude<ToWorker, { kind: 'start' | 'request' }>): void
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   metrics(): Promise<MetricsSnapshot>
-  setLogLevel(level: LogOptions['level']): void
   /** Resolves when the process is gone, however it went. */
   readonly gone: Promise<WorkerEnd>
   kill(): void
@@ -41,7 +41,7 @@ export function spawnWorker(): WorkerProcess {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const replies = createReplies()
-  const listening = Promise.withResolvers<BoundPorts>()
+  const listening = Promise.withResolvers<EdgeBound>()
   const gone = Promise.withResolvers<WorkerEnd>()
   // Nobody may be waiting for it any more when the process dies.
   listening.promise.catch(() => undefined)
@@ -64,8 +64,11 @@ export function spawnWorker(): WorkerProcess {
     replies.expect((id) => send(child, { kind: 'request', id, ...request }))
   return {
     pid: child.pid,
-    start: (start) => {
-      send(child, { kind: 'start', start })
+    start: (orders) => {
+      const keyRing = exportKeyRing(orders.keyRing)
+      send(child, { kind: 'start', start: { ...orders, keyRing } })
+      // Sending has copied them.
+      for (const { bytes } of keyRing.keys) bytes.fill(0)
       return listening.promise
     },
     tell: (message) => send(child, message),
@@ -74,7 +77,6 @@ export function spawnWorker(): WorkerProcess {
       const snapshot = await ask({ ask: 'metrics' })
       return typeof snapshot === 'boolean' ? [] : snapshot
     },
-    setLogLevel: (level) => send(child, { kind: 'log-level', level }),
     gone: gone.promise,
     kill: () => void child.kill('SIGKILL'),
   }

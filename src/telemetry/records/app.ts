@@ -4,7 +4,13 @@ import type { Metrics } from '../metrics.ts'
 /** The events of the program as a whole: its processes, its start and its end. */
 export type AppRecord = ReturnType<typeof createAppRecord>
 
-export function createAppRecord({ log, metrics }: { readonly log: Log; readonly metrics: Metrics }) {
+export function createAppRecord({
+  log,
+  metrics,
+}: {
+  readonly log: Log
+  readonly metrics: Metrics
+}) {
   const deaths = metrics.counter({
     name: 'edge_worker_deaths_total',
     help: 'Edge workers that ended without being told to',
@@ -14,12 +20,17 @@ export function createAppRecord({ log, metrics }: { readonly log: Log; readonly 
     help: 'Rounds of background work that failed, by loop',
     labels: ['loop'],
   })
+  const hosts = metrics.gauge({ name: 'hosts', help: 'Hosts by state', labels: ['state'] })
   return {
     started: (facts: { http: string; https: string; api: string; workers: number; ms: number }) =>
       log.info('started', facts),
     stopping: (facts: { because: string }) => log.info('stopping', facts),
     stopped: () => log.info('stopped'),
-    workerDied: (facts: { pid: number | undefined; code: number | null; signal: string | null }) => {
+    workerDied: (facts: {
+      pid: number | undefined
+      code: number | null
+      signal: string | null
+    }) => {
       deaths.inc()
       log.error('edge-worker-died', facts)
     },
@@ -31,12 +42,15 @@ export function createAppRecord({ log, metrics }: { readonly log: Log; readonly 
       faults.inc({ loop })
       log.error('background-failed', { loop, error })
     },
-    reloaded: (facts: { applied: readonly string[]; needRestart: readonly string[] }) =>
+    reloaded: (facts: { needRestart: readonly string[] }) =>
       log.info('configuration-reloaded', facts),
     reloadRefused: (facts: { error: unknown }) => log.error('configuration-refused', facts),
-    defaultEdgeNameMissing: () =>
+    edgeNameMissing: () =>
       log.warn('edge-name-missing', {
-        fix: 'Set edge.name to the name that customers point their CNAME at before adding hosts.',
+        fix: 'Set edge.name to the name that customers point their CNAMEs at, before adding hosts.',
       }),
+    hostsByState: (counts: Readonly<Record<string, number>>) => {
+      for (const [state, count] of Object.entries(counts)) hosts.set({ state }, count)
+    },
   }
 }

@@ -1,0 +1,47 @@
+import type { Issuer } from '../acme/index.ts'
+import type { ApiPorts } from '../api/index.ts'
+import type { CertificateStore } from '../certs/index.ts'
+import type { HostTable } from '../hosts/index.ts'
+import type { Clock } from '../kernel/index.ts'
+import type { Lifecycle } from '../lifecycle/index.ts'
+import type { Store } from '../store/index.ts'
+import { type LinkKeys, signLink } from '../tracking/index.ts'
+import type { Vault } from '../vault/index.ts'
+import { pageOfHits } from './hit-page.ts'
+import { countSecrets } from './secret-counts.ts'
+
+export interface ApiPortDeps {
+  readonly hosts: HostTable
+  readonly certs: CertificateStore
+  readonly issuer: Issuer
+  readonly lifecycle: Lifecycle
+  readonly linkKeys: LinkKeys
+  readonly store: Store
+  readonly vault: Vault
+  readonly clock: Clock
+}
+
+/** The parts in the form in which the API asks for them. */
+export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metrics'> {
+  const { hosts, certs, issuer, lifecycle, linkKeys, store, vault } = deps
+  return {
+    hosts,
+    hostLife: lifecycle,
+    certificates: {
+      current: certs.current,
+      find: certs.find,
+      exportKey: certs.exportKey,
+      page: async (wishes) => {
+        const { certificates, next } = await certs.page(wishes)
+        return { items: certificates, nextCursor: next }
+      },
+    },
+    acme: issuer,
+    links: {
+      sign: async ({ hostname, secure, ...link }) =>
+        `${secure ? 'https' : 'http'}://${hostname}${signLink({ hostname, ...link }, linkKeys.current())}`,
+    },
+    hits: { page: (request) => pageOfHits(store, request) },
+    keys: { status: () => countSecrets(store, vault) },
+  }
+}

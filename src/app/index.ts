@@ -1,0 +1,7 @@
+/**
+ * app: the composition root. Creates every part, joins them, starts them in order and stops them in
+ * reverse; supervises the edge workers. Holds no rules of its own.
+ */
+export { type Environment, type RunningApp, startApp } from './app.ts'
+export { AppStartError } from './errors.ts'
+export { type ServeDeps, serve } from './serve.ts'

@@ -1,0 +1,97 @@
+import { type Clock, type Hostname, seconds, startPeriodic } from '../kernel/index.ts'
+import type { Store } from '../store/index.ts'
+import type { AppRecord } from '../telemetry/index.ts'
+
+/** The nodes that share one store, and which certificate each has served to itself. */
+export interface Nodes extends AsyncDisposable {
+  /** Writes down that the edges of this node serve the certificate. */
+  confirm(hostname: Hostname, certificateId: string): Promise<void>
+  /** The living nodes that have not written that down. */
+  without(hostname: Hostname, certificateId: string): Promise<readonly string[]>
+}
+
+export interface NodesDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly record: AppRecord
+  /** This process's name among them. */
+  readonly nodeId: string
+}
+
+/** A node that has not been seen for this long serves nobody. */
+const NODE_LIFE = seconds(15)
+const HEARTBEAT_EVERY = seconds(5)
+/** After this many lives in silence a node's rows are removed. */
+const FORGET_AFTER_LIVES = 10
+
+/**
+ * Joins the nodes and says "this one lives" every few seconds. On disposal it takes its leave, so
+ * that nobody waits for it.
+ */
+export async function joinNodes(deps: NodesDeps): Promise<Nodes> {
+  const { store, clock, nodeId, record } = deps
+  await sayAlive(deps)
+  const beating = startPeriodic(() => sayAlive(deps), {
+    clock,
+    every: HEARTBEAT_EVERY,
+    onError: (error) => record.backgroundFailed({ loop: 'heartbeat', error }),
+  })
+  return {
+    confirm: (hostname, certificateId) => writeConfirmation(deps, hostname, certificateId),
+    without: (hostname, certificateId) => nodesWithout(deps, hostname, certificateId),
+    [Symbol.asyncDispose]: async () => {
+      await beating[Symbol.asyncDispose]()
+      await store.db.deleteFrom('edge_nodes').where('id', '=', nodeId).execute()
+      await store.db.deleteFrom('edge_confirmations').where('node_id', '=', nodeId).execute()
+    },
+  }
+}
+
+async function sayAlive({ store, clock, nodeId }: NodesDeps): Promise<void> {
+  const now = clock.now().getTime()
+  await store.db
+    .insertInto('edge_nodes')
+    .values({ id: nodeId, started_at: now, seen_at: now })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ seen_at: now }))
+    .execute()
+  await forgetNodes(store, now - NODE_LIFE * FORGET_AFTER_LIVES)
+}
+
+async function forgetNodes(store: Store, silentSince: number): Promise<void> {
+  const silent = store.db.selectFrom('edge_nodes').select('id').where('seen_at', '<', silentSince)
+  await store.db.deleteFrom('edge_confirmations').where('node_id', 'in', silent).execute()
+  await store.db.deleteFrom('edge_nodes').where('seen_at', '<', silentSince).execute()
+}
+
+async function writeConfirmation(
+  { store, clock, nodeId }: NodesDeps,
+  hostname: Hostname,
+  certificateId: string,
+): Promise<void> {
+  const confirmation = { certificate_id: certificateId, confirmed_at: clock.now().getTime() }
+  await store.db
+    .insertInto('edge_confirmations')
+    .values({ hostname, node_id: nodeId, ...confirmation })
+    .onConflict((conflict) => conflict.columns(['hostname', 'node_id']).doUpdateSet(confirmation))
+    .execute()
+}
+
+async function nodesWithout(
+  { store, clock }: NodesDeps,
+  hostname: Hostname,
+  certificateId: string,
+): Promise<readonly string[]> {
+  const rows = await store.db
+    .selectFrom('edge_nodes as node')
+    .leftJoin('edge_confirmations as confirmation', (join) =>
+      join
+        .onRef('confirmation.node_id', '=', 'node.id')
+        .on('confirmation.hostname', '=', hostname)
+        .on('confirmation.certificate_id', '=', certificateId),
+    )
+    .select('node.id')
+    .where('node.seen_at', '>', clock.now().getTime() - NODE_LIFE)
+    .where('confirmation.node_id', 'is', null)
+    .execute()
+  return rows.map(({ id }) => id)
+}
