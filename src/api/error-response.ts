@@ -1,4 +1,5 @@
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import type { HostErrorCode } from '../hosts/index.ts'
 import { AppError } from '../kernel/index.ts'
 import { ApiError, type ApiErrorCode } from './errors.ts'
 import type { WireError } from './native/contract.ts'
@@ -17,8 +18,10 @@ const STATUS_BY_CODE = {
   'hosts/bad-name': 422,
   'hosts/not-found': 404,
   'hosts/retired': 409,
+  'hosts/no-edge-name': 409,
+  'hosts/is-edge-name': 422,
   'certs/not-found': 404,
-} as const satisfies Record<ApiErrorCode, number>
+} as const satisfies Record<ApiErrorCode | HostErrorCode, number>
 
 const STATUS = new Map<string, number>(Object.entries(STATUS_BY_CODE))
 

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { acmeOptions } from '../acme/options.ts'
 import { apiOptions } from '../api/options.ts'
 import { edgeOptions } from '../edge/options.ts'
 import { lifecycleOptions } from '../lifecycle/options.ts'
@@ -12,6 +13,7 @@ export const CONFIG_PARTS = {
   store: storeOptions,
   vault: vaultOptions,
   edge: edgeOptions,
+  acme: acmeOptions,
   api: apiOptions,
   net: netOptions,
   lifecycle: lifecycleOptions,

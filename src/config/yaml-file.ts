@@ -24,13 +24,17 @@ async function readText(path: string): Promise<string | undefined> {
     if (bytes.length <= FILE_BYTES_MAX) return bytes.toString('utf8')
   } catch (cause) {
     if (isMissing(cause)) return undefined
-    throw new ConfigError('config/unreadable', `The configuration ${path} cannot be read.`, {
-      cause,
-      fix: 'Make it a file that this user may read.',
-    })
+    throw cannotRead(path, cause)
   }
   throw new ConfigError('config/unreadable', `The configuration ${path} is over a megabyte.`, {
     fix: 'Name a YAML file with settings.',
+  })
+}
+
+function cannotRead(path: string, cause: unknown): ConfigError {
+  return new ConfigError('config/unreadable', `The configuration ${path} cannot be read.`, {
+    cause,
+    fix: 'Make it a file that this user may read.',
   })
 }
 

@@ -1,0 +1,30 @@
+import type { Config, EnvironmentVariables } from '../config/index.ts'
+import type { Clock } from '../kernel/index.ts'
+import type { DoctorCheck } from './doctor/doctor-check.ts'
+import type { TextSink } from './output/terminal.ts'
+
+/** What the command line is given by `main`: the outside world, and what `app` can do. */
+export interface CliPorts {
+  readonly cwd: string
+  readonly environment: EnvironmentVariables
+  readonly stdin: AsyncIterable<Buffer | string>
+  readonly stdout: TextSink
+  readonly stderr: TextSink
+  readonly clock: Clock
+  readonly fetch: typeof fetch
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+  /** Runs the server until it is told to end. */
+  readonly serve: (config: Config) => Promise<void>
+  readonly demo: (options: DemoOptions) => Promise<void>
+  /** The folder with `admin.key` and `running.json` of a server with this configuration. */
+  readonly dataDirectory: (config: Config) => string
+  readonly doctorChecks: (config: Config) => readonly DoctorCheck[]
+}
+
+export interface DemoOptions {
+  /** Leave everything running until Ctrl-C. */
+  readonly keep: boolean
+  /** Print JSON for programs. */
+  readonly json: boolean
+}
