@@ -71,7 +71,7 @@ export type HostEvent =
   | { readonly kind: 'not-served'; readonly life: CertificateLife }
   | { readonly kind: 'served'; readonly life: CertificateLife }
   /** Something of ours broke while working on it. */
-  | { readonly kind: 'failed'; readonly life: CertificateLife | undefined }
+  | { readonly kind: 'failed' }
   | { readonly kind: 'https-ending' }
   | { readonly kind: 'retired' }
 
@@ -137,8 +137,7 @@ export function moveHost(host: Host, event: HostEvent, { now, random }: MoveCont
     }
     case 'failed': {
       const failures = host.failures + 1
-      const httpsSafe = staysSafe(host, event.life, now)
-      return { ...moved, failures, httpsSafe, ...next(now, backoff(failures, random)) }
+      return { ...moved, failures, ...next(now, backoff(failures, random)) }
     }
     case 'https-ending':
       return { ...moved, httpsSafe: false }

@@ -35,6 +35,7 @@ export {
   type AddressAnswers,
   type AddressProbe,
   type CnameChain,
+  isExpectedAnswer,
   judgePreflight,
   type PortAnswer,
   type PreflightFacts,

@@ -75,7 +75,7 @@ interface Finding {
 
 function judgeCname(facts: PreflightFacts): Finding {
   const { hostname, edgeName, chain } = facts
-  const seen = chain.targets.length > 0 ? `CNAME ${chain.targets.join(' → ')}` : 'no CNAME'
+  const seen = chain.targets.length > 0 ? `CNAME ${pathOf(chain.targets)}` : 'no CNAME'
   const check = { name: 'cname', seen, expected: `CNAME ${edgeName}` }
   if (chain.targets.includes(edgeName)) return { check: { ...check, ok: true } }
   return {
@@ -86,11 +86,11 @@ function judgeCname(facts: PreflightFacts): Finding {
 
 function whyNoCname(facts: PreflightFacts, record: string): Reason {
   const { hostname, edgeName, chain } = facts
-  const path = [hostname, ...chain.targets].join(' → ')
+  const path = pathOf([hostname, ...chain.targets])
   switch (chain.end) {
     case 'servfail':
     case 'timeout':
-      return unanswered(chain.targets.at(-1) ?? hostname, 'CNAME', chain.end)
+      return unanswered(toPrintable(chain.targets.at(-1) ?? hostname), 'CNAME', chain.end)
     case 'nxdomain':
       return chain.targets.length === 0
         ? {
@@ -297,12 +297,13 @@ function isRightAt(address: string, facts: PreflightFacts): boolean {
   return facts.probes.some((probe) => probe.address === address && isRight(probe, facts))
 }
 
-/** CAs forgive white space at the end (RFC 8555 §8.3), and nothing else. */
 function isRight({ answers }: AddressProbe, { probeBody }: PreflightFacts): boolean {
-  return answers.some(
-    ({ answer }) =>
-      answer.kind === 'answered' && answer.status === 200 && answer.body.trimEnd() === probeBody,
-  )
+  return answers.some(({ answer }) => isExpectedAnswer(answer, probeBody))
+}
+
+/** Is this what a CA would accept? It forgives white space at the end (RFC 8555 §8.3). */
+export function isExpectedAnswer(answer: ProbeAnswer, probeBody: string): boolean {
+  return answer.kind === 'answered' && answer.status === 200 && answer.body.trimEnd() === probeBody
 }
 
 /** This server may have no IPv6 of its own: that says nothing about the host. */
@@ -328,6 +329,11 @@ function isAmong(address: string, addresses: readonly string[]): boolean {
 
 function foundIn(answer: DnsAnswer<string>): readonly string[] {
   return answer.kind === 'found' ? answer.records : []
+}
+
+/** Targets are strangers' text. */
+function pathOf(names: readonly string[]): string {
+  return names.map((name) => toPrintable(name)).join(' → ')
 }
 
 function list(words: readonly string[]): string {

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 
+const CONCURRENCY_MAX = 64
+
 /** `lifecycle.*`: how hosts are moved along. */
 export const lifecycleOptions = z.strictObject({
-  concurrency: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(64)
+  concurrency: z
+    .union([z.int(), z.string().regex(/^\d+$/).transform(Number)])
+    .pipe(z.int().min(1).max(CONCURRENCY_MAX))
     .default(8)
-    .describe('Certificates being issued at the same time'),
+    .describe('How many hosts may be getting a certificate at once'),
 })
 
-export type LifecycleOptions = z.infer<typeof lifecycleOptions>
+export type LifecycleOptions = z.output<typeof lifecycleOptions>

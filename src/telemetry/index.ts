@@ -11,16 +11,18 @@ export {
   renderMetrics,
 } from './metrics.ts'
 export { type LogOptions, logOptions } from './options.ts'
+export { type AcmeRecord, createAcmeRecord } from './records/acme.ts'
+export { type ApiRecord, createApiRecord } from './records/api.ts'
+export { type AppRecord, createAppRecord } from './records/app.ts'
+export { type CertsRecord, createCertsRecord } from './records/certs.ts'
 export {
   type BackendFailure,
   createEdgeRecord,
   type EdgeRecord,
   type HandshakeResult,
 } from './records/edge.ts'
-export { createTrackingRecord, type TrackingRecord } from './records/tracking.ts'
-export { type ApiRecord, createApiRecord } from './records/api.ts'
 export { createHostsRecord, type HostsRecord } from './records/hosts.ts'
+export { createLifecycleRecord, type LifecycleRecord } from './records/lifecycle.ts'
 export { createStoreRecord, type StoreRecord } from './records/store.ts'
-export { type AppRecord, createAppRecord } from './records/app.ts'
-export { type CertsRecord, createCertsRecord } from './records/certs.ts'
+export { createTrackingRecord, type TrackingRecord } from './records/tracking.ts'
 export { createVaultRecord, type VaultRecord } from './records/vault.ts'

@@ -1,0 +1,181 @@
+import type { Certificate } from '../certs/index.ts'
+import {
+  type ClaimedHost,
+  type HistoryDraft,
+  type HistoryStep,
+  judgePreflight,
+  type PreflightJudgement,
+} from '../hosts/index.ts'
+import { AppError } from '../kernel/index.ts'
+import { type LookSettings, look } from './look.ts'
+import type { LifecycleDeps } from './ports.ts'
+import type { Slots } from './slots.ts'
+import { openStory, type Story } from './story.ts'
+
+// What happens to a host, in order:
+//
+//   look ──► ask the CA ──► activate ──► tell the edges ──► confirm on each ──► active
+//    │           │                                               │
+//    └ waiting   └ failing, paused                               └ looked at again soon
+//
+// Each step may run twice. Before each that others can see, the lease is proved by a write.
+
+export interface AttendContext {
+  readonly settings: LookSettings
+  /** How many may be at the CA. */
+  readonly slots: Slots
+  /** The host is to be given back as it is. */
+  readonly stopping: AbortSignal
+  /** Ends the work: `stopping`, or because it took too long. */
+  readonly signal: AbortSignal
+  /** Called as soon as the look has been written down. */
+  readonly onLooked: () => void
+}
+
+/**
+ * Takes a leased host as far as it can go now, and gives it back; true if it is active at the end.
+ * What goes wrong is written down for the host; only a failing store makes it throw, and then the
+ * lease runs out by itself.
+ */
+export async function attend(
+  deps: LifecycleDeps,
+  claimed: ClaimedHost,
+  context: AttendContext,
+): Promise<boolean> {
+  const { hostname } = claimed.host
+  const story = openStory(deps, claimed)
+  const progress: Progress = { step: 'look' }
+  try {
+    return await takeAlong({ deps, story, progress, ...context })
+  } catch (error) {
+    if (context.stopping.aborted) {
+      await deps.hosts.release(claimed)
+      return false
+    }
+    deps.record.attendFailed({ hostname, error })
+    const draft = failureToDraft(progress.step, error)
+    await story.move({ kind: 'failed' }, { history: [draft], lease: 'release' })
+    return false
+  }
+}
+
+interface Progress {
+  step: HistoryStep
+}
+
+interface Work extends AttendContext {
+  readonly deps: LifecycleDeps
+  readonly story: Story
+  readonly progress: Progress
+}
+
+async function takeAlong(work: Work): Promise<boolean> {
+  const { deps, story, progress, settings, signal, onLooked } = work
+  const { hostname } = story.host
+  const current = await deps.certs.current(hostname)
+  const facts = await look(deps, hostname, { settings, signal })
+  const mayGoOn = await noteLook(story, judgePreflight(facts), current)
+  onLooked()
+  if (!mayGoOn) return false
+
+  const certificate = await certificateFor(work, current)
+  if (!certificate) return false
+
+  progress.step = 'serve'
+  await deps.publish({ kind: 'host-changed', hostname })
+  return confirmServed(work, certificate)
+}
+
+/** Writes down what was seen. False if this is where it ends for now. */
+async function noteLook(
+  story: Story,
+  judgement: PreflightJudgement,
+  current: Certificate | undefined,
+): Promise<boolean> {
+  const { host } = story
+  const { checks } = judgement
+  if (judgement.kind === 'ready') {
+    const isNews = host.state !== 'active'
+    const draft: HistoryDraft = { step: 'look', outcome: 'done', sentence: READY }
+    return story.move({ kind: 'ready', checks }, { history: isNews ? [draft] : [], lease: 'keep' })
+  }
+  const { reason } = judgement
+  const { code, sentence } = reason
+  // Told once; the same again every few seconds would bury everything else.
+  const isNews = host.reason?.code !== code || host.reason.sentence !== sentence
+  const history: HistoryDraft[] = isNews
+    ? [{ step: 'look', outcome: 'waiting', code, sentence }]
+    : []
+  const event = { kind: 'not-ready', reason, checks, life: current } as const
+  await story.move(event, { history, lease: 'release' })
+  return false
+}
+
+const READY = 'DNS points here, CAA allows it, and our own token came back.'
+
+/** The certificate to serve, new if one is due, active; `undefined` if this is where it ends. */
+async function certificateFor(
+  work: Work,
+  current: Certificate | undefined,
+): Promise<Certificate | undefined> {
+  const { deps, story, progress } = work
+  if (current && !(await isDue(work, current))) return current
+
+  const outcome = await askIssuer(work)
+  if (outcome.kind === 'refused') {
+    const { reason, retryAt } = outcome
+    const { code, sentence } = reason
+    const draft: HistoryDraft = { step: 'issue', outcome: 'refused', code, sentence }
+    const event = { kind: 'refused', reason, retryAt, life: current } as const
+    await story.move(event, { history: [draft], lease: 'release' })
+    return undefined
+  }
+  const { certificate } = outcome
+  const sentence = `${certificate.source} issued certificate ${certificate.serial}, valid until ${certificate.notAfter.toISOString()}.`
+  if (!(await story.tell({ step: 'issue', outcome: 'done', sentence }))) return undefined
+  progress.step = 'activate'
+  await deps.certs.activate(certificate.id)
+  return certificate
+}
+
+/** Due by its own plan, or because somebody asked for another after it was made. */
+async function isDue({ deps, story }: Work, current: Certificate): Promise<boolean> {
+  if (current.renewAt <= deps.clock.now()) return true
+  const askedAt = await deps.hosts.renewalAskedAt(story.host.hostname)
+  return askedAt !== undefined && askedAt > current.createdAt
+}
+
+async function askIssuer({ deps, story, progress, slots, signal }: Work) {
+  using _slot = await slots.take(signal)
+  progress.step = 'issue'
+  return deps.issuer.issue({ hostname: story.host.hostname }, signal)
+}
+
+async function confirmServed(
+  { deps, story, signal }: Work,
+  certificate: Certificate,
+): Promise<boolean> {
+  const { hostname, failures } = story.host
+  const confirmation = await deps.serving.confirm(hostname, certificate.id, signal)
+  if (confirmation.kind === 'not-served') {
+    const sentence = `${confirmation.why}; it will be asked again in a moment.`
+    // The first time only: this repeats every few seconds until it is so.
+    const history: HistoryDraft[] =
+      failures === 0 ? [{ step: 'serve', outcome: 'waiting', sentence }] : []
+    await story.move({ kind: 'not-served', life: certificate }, { history, lease: 'release' })
+    return false
+  }
+  const isNews = story.host.state !== 'active' || !certificate.isCurrent
+  const sentence = `Every edge worker serves certificate ${certificate.serial}; it is replaced from ${certificate.renewAt.toISOString()} on (${certificate.renewBecause}).`
+  const history: HistoryDraft[] = isNews ? [{ step: 'serve', outcome: 'done', sentence }] : []
+  return story.move({ kind: 'served', life: certificate }, { history, lease: 'release' })
+}
+
+/** Our own mistakes are not explained to a host's owner; the log has them. */
+function failureToDraft(step: HistoryStep, error: unknown): HistoryDraft {
+  if (error instanceof AppError) {
+    return { step, outcome: 'failed', code: error.code, sentence: error.message }
+  }
+  const sentence = 'Something broke inside Postern; its log says what. It will be tried again.'
+  return { step, outcome: 'failed', code: 'internal', sentence }
+}

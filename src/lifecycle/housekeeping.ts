@@ -1,0 +1,32 @@
+import { type HistoryDraft, HTTPS_MARGIN, httpsEndsAt } from '../hosts/index.ts'
+import { after } from '../kernel/index.ts'
+import type { LifecycleDeps } from './ports.ts'
+
+type HousekeepingDeps = Pick<LifecycleDeps, 'hosts' | 'challenges' | 'publish' | 'clock' | 'record'>
+
+/**
+ * What has to happen on time whatever becomes of single hosts: https is no longer promised for a
+ * certificate that is about to end, old tokens go, and hosts are counted.
+ */
+export async function keepHouse({
+  hosts,
+  challenges,
+  publish,
+  clock,
+  record,
+}: HousekeepingDeps): Promise<void> {
+  const now = clock.now()
+  for (const { hostname, ...life } of await hosts.endingBefore(after(now, HTTPS_MARGIN))) {
+    if (now < httpsEndsAt({ ...life, renewAt: life.notAfter })) continue
+    const draft: HistoryDraft = {
+      step: 'https',
+      outcome: 'done',
+      sentence: `The certificate ends on ${life.notAfter.toISOString()} and has not been replaced: mail links with http again.`,
+    }
+    if (!(await hosts.endHttps(hostname, draft))) continue
+    record.stepTaken({ hostname, ...draft })
+    await publish({ kind: 'host-changed', hostname })
+  }
+  await challenges.sweep()
+  record.hostsByState(await hosts.countByState())
+}

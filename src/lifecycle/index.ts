@@ -1,0 +1,13 @@
+/**
+ * lifecycle: moves hosts along, from the first look at their DNS to a certificate that every edge
+ * worker serves, and again at each renewal. It decides nothing itself: `hosts` judges and moves,
+ * `acme` issues, `certs` keeps. It runs in the background and tells each host's story.
+ */
+export { createLifecycle, type Lifecycle } from './lifecycle.ts'
+export { type LifecycleOptions, lifecycleOptions } from './options.ts'
+export type {
+  LifecycleDeps,
+  LifecycleSettings,
+  ServingCheck,
+  ServingConfirmation,
+} from './ports.ts'

@@ -1,0 +1,100 @@
+import type { ClaimedHost } from '../hosts/index.ts'
+import type { Duration, Hostname } from '../kernel/index.ts'
+import { attend } from './attend.ts'
+import type { LookSettings } from './look.ts'
+import type { LifecycleDeps } from './ports.ts'
+import type { Slots } from './slots.ts'
+
+/** The hosts under way in this process. Each goes its own way: a slow one holds only itself. */
+export interface Runs {
+  readonly count: number
+  find(hostname: Hostname): Run | undefined
+  /** Starts on a leased host. */
+  start(claimed: ClaimedHost, settings: LookSettings): Run
+  /** Keeps the leases of all; stops those whose lease was lost. */
+  renewLeases(leaseFor: Duration): Promise<void>
+  /** Waits for all to end; when the signal says so, stops them first. */
+  settle(signal: AbortSignal): Promise<void>
+}
+
+/** One host under way. */
+export interface Run {
+  readonly claimed: ClaimedHost
+  /** Resolves once the look was written down, or the run has ended. Never rejects. */
+  readonly looked: Promise<void>
+  /** Never rejects. */
+  readonly ended: Promise<void>
+  /** Gives the host back as it is, as soon as possible. */
+  stop(): void
+}
+
+/** No run takes longer: everything in it has deadlines of its own, this one is for mistakes. */
+const RUN_MS_MAX = 15 * 60_000
+
+/** `onEnd` is called after each run, once it does not count any more. */
+export function createRuns(
+  deps: LifecycleDeps,
+  { slots, onEnd }: { readonly slots: Slots; readonly onEnd: () => void },
+): Runs {
+  const { record, clock, hosts } = deps
+  const running = new Map<string, Run>()
+
+  const work = async (
+    claimed: ClaimedHost,
+    settings: LookSettings,
+    { stopping, onLooked }: { readonly stopping: AbortSignal; readonly onLooked: () => void },
+  ): Promise<void> => {
+    const { hostname } = claimed.host
+    const startedAt = clock.monotonicMs()
+    const deadline = AbortSignal.timeout(RUN_MS_MAX)
+    const signal = AbortSignal.any([stopping, deadline])
+    try {
+      const isActive = await attend(deps, claimed, { settings, slots, stopping, signal, onLooked })
+      if (!isActive) return
+      record.hostActive({ hostname, seconds: (clock.monotonicMs() - startedAt) / 1000 })
+    } catch (error) {
+      // The store failed us: the lease runs out, and then somebody tries again.
+      record.attendFailed({ hostname, error })
+    } finally {
+      running.delete(hostname)
+      record.hostsUnderWay(running.size)
+      onLooked()
+      onEnd()
+    }
+  }
+
+  return {
+    get count() {
+      return running.size
+    },
+    find: (hostname) => running.get(hostname),
+    start: (claimed, settings) => {
+      const stopping = new AbortController()
+      const looking = Promise.withResolvers<void>()
+      const context = { stopping: stopping.signal, onLooked: looking.resolve }
+      // A turn later, so that the run counts before anything of it can end.
+      const ended = Promise.resolve().then(() => work(claimed, settings, context))
+      const run = { claimed, looked: looking.promise, ended, stop: () => stopping.abort() }
+      running.set(claimed.host.hostname, run)
+      record.hostsUnderWay(running.size)
+      return run
+    },
+    renewLeases: async (leaseFor) => {
+      const claimed = [...running.values()].map((run) => run.claimed)
+      for (const lost of await hosts.renewLeases(claimed, leaseFor)) {
+        const run = running.get(lost.host.hostname)
+        // It may have ended meanwhile, and another begun.
+        if (run?.claimed === lost) run.stop()
+      }
+    },
+    settle: async (signal) => {
+      const stopAll = (): void => {
+        for (const run of running.values()) run.stop()
+      }
+      if (signal.aborted) stopAll()
+      signal.addEventListener('abort', stopAll)
+      await Promise.all([...running.values()].map(({ ended }) => ended))
+      signal.removeEventListener('abort', stopAll)
+    },
+  }
+}
