@@ -1,0 +1,135 @@
+import { AppError, type AppErrorOptions } from '../kernel/index.ts'
+
+/** What can go wrong with a certificate authority. Stable: dashboards match on these. */
+export type AcmeErrorCode =
+  | 'acme/account-refused' // an account is needed that we may not have: EAB, or people must act
+  | 'acme/account-unknown' // the CA has forgotten our account
+  | 'acme/already-replaced' // the order said it replaces a certificate that was replaced before
+  | 'acme/bad-answer' // the reply is not what RFC 8555 promises
+  | 'acme/bad-nonce' // again and again
+  | 'acme/bad-request' // the CA finds fault with what we sent
+  | 'acme/bad-roots' // acme.roots cannot be read
+  | 'acme/challenge-connection' // the CA could not connect to the host
+  | 'acme/challenge-dns' // the CA could not resolve the host
+  | 'acme/challenge-wrong-answer' // the CA got another answer than ours
+  | 'acme/forbidden-by-caa'
+  | 'acme/name-refused' // the CA will not issue for this name
+  | 'acme/not-valid' // an order or authorization ended without saying why
+  | 'acme/order-not-ready'
+  | 'acme/paused' // the CA waits for a person to lift the pause
+  | 'acme/profile-unknown'
+  | 'acme/rate-limited' // retryAt says when
+  | 'acme/terms-not-agreed'
+  | 'acme/unauthorized' // outside a challenge: not our order, or the account is deactivated
+  | 'acme/unavailable' // the CA is in trouble
+  | 'acme/unreachable' // no answer: connection, TLS or time
+
+export interface AcmeErrorOptions extends AppErrorOptions {
+  readonly problem?: AcmeProblem | undefined
+}
+
+/** Thrown by everything that talks to a CA. `problem` is what the CA said, word for word. */
+export class AcmeError extends AppError<AcmeErrorCode> {
+  override readonly name = 'AcmeError'
+  readonly problem: AcmeProblem | undefined
+
+  constructor(code: AcmeErrorCode, message: string, options: AcmeErrorOptions = {}) {
+    super(code, message, options)
+    this.problem = options.problem
+  }
+}
+
+/** A problem document (RFC 7807; RFC 8555 §6.7), with the status it came with. */
+export interface AcmeProblem {
+  /** Without the prefix `urn:ietf:params:acme:error:`. */
+  readonly type: string
+  readonly detail: string
+  readonly status: number | undefined
+  /** RFC 8555 §6.7.1: one per name, where names fail for reasons of their own. */
+  readonly subproblems: readonly AcmeSubproblem[]
+}
+
+export interface AcmeSubproblem {
+  readonly type: string
+  readonly detail: string
+  readonly identifier: string | undefined
+}
+
+const CODE_BY_PROBLEM: Readonly<Record<string, AcmeErrorCode>> = {
+  accountDoesNotExist: 'acme/account-unknown',
+  alreadyReplaced: 'acme/already-replaced',
+  alreadyRevoked: 'acme/bad-request',
+  badCSR: 'acme/bad-request',
+  badNonce: 'acme/bad-nonce',
+  badPublicKey: 'acme/bad-request',
+  badRevocationReason: 'acme/bad-request',
+  badSignatureAlgorithm: 'acme/bad-request',
+  caa: 'acme/forbidden-by-caa',
+  conflict: 'acme/bad-request',
+  connection: 'acme/challenge-connection',
+  dns: 'acme/challenge-dns',
+  externalAccountRequired: 'acme/account-refused',
+  incorrectResponse: 'acme/challenge-wrong-answer',
+  invalidContact: 'acme/bad-request',
+  invalidProfile: 'acme/profile-unknown',
+  malformed: 'acme/bad-request',
+  orderNotReady: 'acme/order-not-ready',
+  rateLimited: 'acme/rate-limited',
+  rejectedIdentifier: 'acme/name-refused',
+  serverInternal: 'acme/unavailable',
+  tls: 'acme/challenge-connection',
+  unauthorized: 'acme/unauthorized',
+  unsupportedContact: 'acme/bad-request',
+  unsupportedIdentifier: 'acme/name-refused',
+  userActionRequired: 'acme/account-refused',
+}
+
+const SERVER_ERROR = 500
+
+/**
+ * Reads a problem from a CA. `rateLimited` without a time is a pause, which only a person lifts
+ * (Let's Encrypt, since 2025). An unknown type counts as the CA's trouble.
+ */
+export function problemToError(problem: AcmeProblem, retryAt: Date | undefined): AcmeError {
+  const known = CODE_BY_PROBLEM[problem.type]
+  const isPause = known === 'acme/rate-limited' && retryAt === undefined
+  const code = isPause ? 'acme/paused' : (known ?? codeOfStatus(problem.status))
+  return new AcmeError(code, problem.detail, { problem, retryAt })
+}
+
+/**
+ * Reads why a challenge failed. The same words mean more there: `unauthorized` is about the answer
+ * the CA got from the host, not about our account.
+ */
+export function challengeProblemToError(problem: AcmeProblem): AcmeError {
+  const error = problemToError(problem, undefined)
+  if (error.code !== 'acme/unauthorized') return error
+  return new AcmeError('acme/challenge-wrong-answer', problem.detail, { problem })
+}
+
+function codeOfStatus(status: number | undefined): AcmeErrorCode {
+  if (status === 429) return 'acme/rate-limited'
+  if (status === 401 || status === 403) return 'acme/unauthorized'
+  if (status !== undefined && status < SERVER_ERROR) return 'acme/bad-request'
+  return 'acme/unavailable'
+}
+
+/** The CA gave no verdict: what we asked for may or may not have happened there. */
+export function isUncertain({ code }: AcmeError): boolean {
+  return (
+    code === 'acme/unreachable' ||
+    code === 'acme/unavailable' ||
+    code === 'acme/bad-answer' ||
+    code === 'acme/bad-nonce'
+  )
+}
+
+/** The order itself is still good: the same step may be tried again later. */
+export function leavesOrderOpen(error: AcmeError): boolean {
+  return (
+    isUncertain(error) ||
+    error.code === 'acme/rate-limited' ||
+    error.code === 'acme/paused' ||
+    error.code === 'acme/order-not-ready'
+  )
+}

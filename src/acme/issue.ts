@@ -1,0 +1,138 @@
+import { type Certificate, CertificateError, verifyIssued } from '../certs/index.ts'
+import { unreachable } from '../kernel/index.ts'
+import { beginOrder, type OpenOrder } from './begin-order.ts'
+import { createCsr } from './csr.ts'
+import { AcmeError } from './errors.ts'
+import { exportKey } from './order-key.ts'
+import type { OrderRecord } from './order-table.ts'
+import { pollOrder } from './poll.ts'
+import type { Order } from './protocol/wire.ts'
+import { proveControl, whyInvalid } from './prove.ts'
+import { planRenewal } from './renewal-plan.ts'
+import { settleOrder } from './settle-order.ts'
+import type { IssueDeps, Work } from './work.ts'
+
+/** What is left to do for one certificate, and by when it must stop. */
+export type IssueNeed = Pick<Work, 'hostname' | 'signal'>
+
+/**
+ * Gets one certificate, from wherever the last attempt stopped:
+ *
+ *   intended ── newOrder ──► placed ── HTTP-01 ──► ready ── finalizing ── finalize ──► valid
+ *      ▲ key sealed first       ▲ URL written                  ▲ written before         │
+ *                                      issued ◄── verified, saved, in one transaction ──┘
+ *
+ * Throws AcmeErrors, and the signal's reason.
+ */
+export async function issueOnce(need: IssueNeed, deps: IssueDeps): Promise<Certificate> {
+  const { hostname, signal } = need
+  const latest = await deps.orders.latest(hostname)
+  const unused = latest && (await unusedCertificate(latest, deps))
+  if (unused) return unused
+
+  const account = await deps.accounts.ensure(signal)
+  const { key, publicJwk, url: accountUrl } = account
+  const session = await deps.protocol.openSession({ key, publicJwk, accountUrl }, signal)
+  const work: Work = { hostname, account, session, signal }
+  try {
+    const open = await beginOrder(work, latest, deps)
+    return await finish(work, open, deps)
+  } catch (error) {
+    if (error instanceof AcmeError && error.code === 'acme/account-unknown') {
+      await deps.accounts.forget(account)
+    }
+    throw error
+  }
+}
+
+/** Issued and saved, but whoever asked for it was killed before it was put to use. */
+async function unusedCertificate(
+  { certificateId }: OrderRecord,
+  { orders, certs, clock }: IssueDeps,
+): Promise<Certificate | undefined> {
+  if (certificateId === undefined || !(await orders.isUnused(certificateId))) return undefined
+  const certificate = await certs.find(certificateId)
+  return certificate && certificate.renewAt > clock.now() ? certificate : undefined
+}
+
+async function finish(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certificate> {
+  try {
+    const order = await untilValid(work, open, deps)
+    return await keep(work, { ...open, order }, deps)
+  } catch (error) {
+    if (error instanceof AcmeError)
+      await settleOrder(open.row, error, { stage: 'placed', orders: deps.orders })
+    throw error
+  }
+}
+
+/** pending, ready, processing, and a few more for CAs that go to and fro. */
+const STEPS_MAX = 8
+
+async function untilValid(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Order> {
+  const { session, signal, hostname } = work
+  const { readOrder } = session
+  let { order } = open
+  for (let step = 0; step < STEPS_MAX; step += 1) {
+    switch (order.status) {
+      case 'pending':
+        order = await proveControl(work, order, deps)
+        break
+      case 'ready':
+        await deps.orders.finalizing(open.row.id)
+        order = await session.finalize(order, createCsr(hostname, open.key))
+        break
+      case 'processing':
+        order = await pollOrder({ order, what: 'issuance', readOrder }, deps, signal)
+        break
+      case 'valid':
+        return order
+      case 'invalid':
+        throw await whyInvalid(work, order)
+      default:
+        unreachable(order.status)
+    }
+  }
+  throw new AcmeError('acme/bad-answer', 'the order goes round in circles')
+}
+
+/** Downloads and keeps the certificate: verified, saved and the order closed, or none of it. */
+async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certificate> {
+  const { hostname, session } = work
+  const { certificate: url } = open.order
+  if (url === undefined) throw new AcmeError('acme/bad-answer', 'it does not say where to download')
+  const chainPem = await session.download(url)
+  const { clock, random, options, authority, certs, orders, store } = deps
+  const keyPkcs8Der = exportKey(open.key)
+  try {
+    const verified = verifyIssued({
+      chainPem,
+      privateKey: open.key,
+      hostname,
+      now: clock.now(),
+    })
+    const life = { start: verified.notBefore, end: verified.notAfter }
+    const { renewAt, because } = planRenewal(life, undefined, random, options.term)
+    const { id } = open.row
+    const draft = {
+      ...{ id, hostname, chainPem: verified.chainPem, keyPkcs8Der },
+      ...{ renewAt, renewBecause: because, source: authority.name },
+    }
+    const saved = await store.transaction(async (trx) =>
+      (await orders.finish(id, trx)) ? certs.save(draft, trx) : undefined,
+    )
+    // Another node finished the same order at the same time, with the same key.
+    const certificate = saved ?? (await certs.find(id))
+    if (certificate) return certificate
+    throw new AcmeError('acme/order-not-ready', 'another process ended this order')
+  } catch (cause) {
+    if (!(cause instanceof CertificateError) || cause.code !== 'certs/unusable') throw cause
+    throw unusable(cause)
+  } finally {
+    keyPkcs8Der.fill(0)
+  }
+}
+
+function unusable(cause: CertificateError): AcmeError {
+  return new AcmeError('acme/bad-answer', cause.message, { cause })
+}

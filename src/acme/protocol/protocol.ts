@@ -1,0 +1,108 @@
+/**
+ * ACME (RFC 8555) as Postern needs it: account, order, authorization, challenge, finalize, download,
+ * and the list of orders. Not done: key rollover, revocation, dns-01, tls-alpn-01, alternate chains.
+ */
+import type { KeyObject } from 'node:crypto'
+import { type Clock, createSingleFlight } from '../../kernel/index.ts'
+import type { AcmeRecord } from '../../telemetry/index.ts'
+import { AcmeError } from '../errors.ts'
+import { createJwsEngine, type ExternalAccount } from './jws-engine.ts'
+import { createNoncePool } from './nonce-pool.ts'
+import { isBadNonce, parseReply, replyToError } from './reply.ts'
+import { type AcmeSession, createSession } from './session.ts'
+import type { HttpQuestion, HttpReply, Transport } from './transport.ts'
+import { type Directory, directorySchema } from './wire.ts'
+
+/** One CA, spoken to by one process. Nonces and connections are shared by all its sessions. */
+export interface AcmeProtocol {
+  /** Kept for a day. Throws what every request may throw. */
+  directory(): Promise<Directory>
+  /** The CA's clock, by the `Date` of a directory fetched now. */
+  readClock(signal: AbortSignal): Promise<Date | undefined>
+  /** Opens a session for one piece of work; `signal` ends all its requests. */
+  openSession(credentials: Credentials, signal: AbortSignal): Promise<AcmeSession>
+}
+
+export interface Credentials {
+  readonly key: KeyObject
+  readonly publicJwk: object
+  /** The account's URL, once there is one. */
+  readonly accountUrl?: string | undefined
+}
+
+export interface ProtocolDeps {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly record: Pick<AcmeRecord, 'requestAnswered'>
+  /** Ends what no session's signal ends. */
+  readonly closing: AbortSignal
+}
+
+const DIRECTORY_MS_MAX = 24 * 3_600_000
+
+export function createProtocol(
+  { transport, clock, record, closing }: ProtocolDeps,
+  {
+    directoryUrl,
+    externalAccount,
+  }: { readonly directoryUrl: string; readonly externalAccount?: ExternalAccount | undefined },
+): AcmeProtocol {
+  const nonces = createNoncePool(clock)
+  const flight = createSingleFlight<'directory', Directory>()
+  let known: { readonly directory: Directory; readonly atMs: number } | undefined
+
+  const send = async (question: HttpQuestion, signal: AbortSignal): Promise<HttpReply> => {
+    const startedMs = clock.monotonicMs()
+    const reply = await transport.send(question, signal)
+    record.requestAnswered({ status: reply.status, ms: clock.monotonicMs() - startedMs })
+    return reply
+  }
+  const fetchDirectory = async (signal: AbortSignal): Promise<HttpReply> => {
+    const reply = await send({ method: 'GET', url: directoryUrl }, signal)
+    const error = replyToError(reply, clock.now())
+    if (error) throw error
+    known = { directory: parseReply(directorySchema, reply), atMs: clock.monotonicMs() }
+    return reply
+  }
+  const directory = async (): Promise<Directory> => {
+    if (known && clock.monotonicMs() - known.atMs < DIRECTORY_MS_MAX) return known.directory
+    return flight('directory', async () =>
+      parseReply(directorySchema, await fetchDirectory(closing)),
+    )
+  }
+  const nonce = async (signal: AbortSignal): Promise<string> => {
+    const pooled = nonces.take()
+    if (pooled !== undefined) return pooled
+    const { newNonce } = await directory()
+    const reply = await send({ method: 'HEAD', url: newNonce }, signal)
+    const fresh = reply.headers['replay-nonce']
+    if (typeof fresh === 'string') return fresh
+    throw replyToError(reply, clock.now()) ?? new AcmeError('acme/bad-answer', 'it has no nonce')
+  }
+  /** A refused nonce's answer brings the one for resending: it must not go into the pool as well. */
+  const post = async (url: string, body: string, signal: AbortSignal): Promise<HttpReply> => {
+    const reply = await send({ method: 'POST', url, body }, signal)
+    const next = reply.headers['replay-nonce']
+    if (typeof next === 'string' && !isBadNonce(reply)) nonces.put(next)
+    return reply
+  }
+
+  return {
+    directory,
+    readClock: async (signal) => {
+      const { headers } = await fetchDirectory(signal)
+      const ms = Date.parse(headers.date ?? '')
+      return Number.isNaN(ms) ? undefined : new Date(ms)
+    },
+    openSession: async ({ key, publicJwk, accountUrl }, signal) => {
+      const engine = await createJwsEngine({
+        key,
+        publicJwk,
+        externalAccount,
+        post: (url, body) => post(url, body, signal),
+        nonce: () => nonce(signal),
+      })
+      return createSession({ engine, directory, publicJwk, clock }, { accountUrl })
+    },
+  }
+}
