@@ -96,4 +96,4 @@ export async function runPatiently<Result>(
 }
 
 /** About ten seconds, with the pauses of `withPatience`. */
-const BUSY_TRIES = 500
+export const BUSY_TRIES = 500

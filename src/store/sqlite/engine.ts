@@ -5,17 +5,12 @@ import { createPrivateDirectory } from '../data-directory.ts'
 import type { StoreDeps, StoreEngine } from '../engine.ts'
 import { migrate, readMigrations, requireMigrated } from '../migrate.ts'
 import { createNoticeBoard } from '../notice-board.ts'
+import { withPatience } from '../patience.ts'
 import type { Schema } from '../schema.ts'
 import type { Store } from '../store.ts'
-import { PatientSqliteDialect, runPatiently } from './dialect.ts'
-import { createSqliteFaults } from './faults.ts'
-import {
-  canonicalPath,
-  createDatabaseFile,
-  hasContent,
-  notADatabase,
-  requireWritable,
-} from './files.ts'
+import { BUSY_TRIES, PatientSqliteDialect, runPatiently } from './dialect.ts'
+import { createSqliteFaults, isBusy, toStoreError } from './faults.ts'
+import { canonicalPath, createDatabaseFile, hasContent, requireWritable } from './files.ts'
 import { createSqliteHotPaths } from './hot-paths.ts'
 import { inspectSqlite } from './inspect.ts'
 import { createSqliteMigrationTarget, schemaVersion } from './migration-target.ts'
@@ -26,68 +21,67 @@ export function createSqliteEngine(givenPath: string): StoreEngine {
   return {
     inspect: () => inspectSqlite(canonicalPath(givenPath)),
     open: async (deps) => {
-      using opening = new DisposableStack()
-      const path = await prepareFile(canonicalPath(givenPath), deps, opening)
-      const migrations = await readMigrations('sqlite')
-      const writer = opening.adopt(openWriter(path), (database) => database.close())
-      if (deps.role === 'server') {
-        await migrate(createSqliteMigrationTarget(writer, deps), migrations)
+      const path = canonicalPath(givenPath)
+      try {
+        return await openStore(path, deps)
+      } catch (error) {
+        throw toStoreError(error, path)
       }
-      requireMigrated(schemaVersion(writer), migrations)
-      const reader = opening.adopt(openReader(path), (database) => database.close())
-      deps.record.storeOpened({ engine: 'sqlite', schemaVersion: migrations.length })
-      return createStore({ writer, reader, opened: opening.move() }, deps)
     },
   }
 }
 
-async function prepareFile(
-  path: string,
-  { role }: StoreDeps,
-  opening: DisposableStack,
-): Promise<string> {
+async function openStore(path: string, deps: StoreDeps): Promise<Store> {
+  using opening = new DisposableStack()
+  const migrations = await readMigrations('sqlite')
   requireWritable(path)
-  if (role === 'server') {
+  if (deps.role === 'server') {
     await createPrivateDirectory(dirname(path))
     opening.use(acquireServerLock(path))
     if (!(await hasContent(path))) await createDatabaseFile(path)
+  } else if (!(await hasContent(path))) {
+    requireMigrated(0, migrations)
   }
-  if (!(await hasContent(path))) requireMigrated(0, await readMigrations('sqlite'))
-  return path
+  const writer = opening.adopt(openFile(path, 'read-write'), (database) => database.close())
+  await withPatience(() => prepareWriter(writer), { tries: BUSY_TRIES, mayTryAgain: isBusy })
+  if (deps.role === 'server') await migrate(createSqliteMigrationTarget(writer, deps), migrations)
+  requireMigrated(schemaVersion(writer), migrations)
+
+  const reader = opening.adopt(openFile(path, 'read-only'), (database) => database.close())
+  reader.pragma(`cache_size = -${READER_CACHE_KIB_MAX}`)
+  deps.record.storeOpened({ engine: 'sqlite', schemaVersion: migrations.length })
+  return createStore({ path, writer, reader, opened: opening.move() }, deps)
 }
 
-function openWriter(path: string): Database.Database {
-  try {
-    // A short wait inside SQLite blocks the event loop; `runPatiently` does the long waiting.
-    const database = new Database(path, { fileMustExist: true, timeout: 5 })
-    database.pragma('journal_mode = wal')
-    // The log is flushed at each commit: what was acknowledged survives a power cut.
-    database.pragma('synchronous = full')
-    database.pragma('foreign_keys = on')
-    database.pragma('trusted_schema = off')
-    // Destroyed keys are overwritten, not just forgotten.
-    database.pragma('secure_delete = on')
-    database.pragma(`journal_size_limit = ${LOG_BYTES_KEPT_MAX}`)
-    return database
-  } catch (error) {
-    throw notADatabase(path, error)
-  }
+function openFile(path: string, mode: 'read-write' | 'read-only'): Database.Database {
+  const readonly = mode === 'read-only'
+  return new Database(path, { fileMustExist: true, readonly, timeout: BLOCKING_MS_MAX })
 }
 
-function openReader(path: string): Database.Database {
-  const database = new Database(path, { fileMustExist: true, readonly: true, timeout: 1000 })
-  database.pragma(`cache_size = -${READER_CACHE_KIB_MAX}`)
-  return database
+function prepareWriter(database: Database.Database): void {
+  // A restored copy may have lost this mode, which is kept in the file.
+  database.pragma('journal_mode = wal')
+  // The log is flushed at each commit: what was acknowledged survives a power cut.
+  database.pragma('synchronous = full')
+  database.pragma('foreign_keys = on')
+  database.pragma('trusted_schema = off')
+  // Destroyed keys are overwritten, not just forgotten.
+  database.pragma('secure_delete = on')
+  database.pragma(`journal_size_limit = ${LOG_BYTES_KEPT_MAX}`)
 }
 
 interface OpenDatabases {
+  readonly path: string
   readonly writer: Database.Database
   readonly reader: Database.Database
   readonly opened: DisposableStack
 }
 
-function createStore({ writer, reader, opened }: OpenDatabases, { record }: StoreDeps): Store {
-  const faults = createSqliteFaults(record)
+function createStore(
+  { path, writer, reader, opened }: OpenDatabases,
+  { record }: StoreDeps,
+): Store {
+  const faults = createSqliteFaults(path, record)
   const db = new Kysely<Schema>({
     dialect: new PatientSqliteDialect({ database: writer, faults }),
   })
@@ -115,3 +109,5 @@ function createStore({ writer, reader, opened }: OpenDatabases, { record }: Stor
 const LOG_BYTES_KEPT_MAX = 64 * 1024 * 1024
 /** Point look-ups gain little from a bigger one: the operating system caches the file. */
 const READER_CACHE_KIB_MAX = 4096
+/** A wait inside SQLite blocks the event loop; the long waiting is done outside. */
+const BLOCKING_MS_MAX = 5

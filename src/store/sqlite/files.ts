@@ -1,15 +1,12 @@
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { createPrivateDirectory, notWritable } from '../data-directory.ts'
-import { StoreError } from '../errors.ts'
 
-/** The file behind links, so that everybody who opens the database means the same lock. */
+/** The file behind a link, so that everybody who opens the database means the same lock. */
 export function canonicalPath(path: string): string {
-  if (existsSync(path)) return realpathSync(path)
-  const folder = dirname(path)
-  return existsSync(folder) ? join(realpathSync(folder), basename(path)) : path
+  return existsSync(path) ? realpathSync(path) : path
 }
 
 /** Is there anything in the database yet? */
@@ -69,12 +66,4 @@ async function syncDirectory(path: string): Promise<void> {
 async function closed(opening: Promise<FileHandle>): Promise<void> {
   const handle = await opening
   await handle.close()
-}
-
-/** The error for a file that SQLite does not recognise. */
-export function notADatabase(path: string, cause: unknown): StoreError {
-  return new StoreError('store/corrupt', `${path} cannot be read as a database.`, {
-    cause,
-    fix: 'Check that store.url names a database of Postern; restore a backup if it is damaged.',
-  })
 }

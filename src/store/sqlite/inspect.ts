@@ -2,7 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type { StoreInspection } from '../engine.ts'
-import { hasContent, notADatabase, requireWritable } from './files.ts'
+import { StoreError } from '../errors.ts'
+import { hasContent, requireWritable } from './files.ts'
 
 /**
  * Reads schema version and key checks without changing a byte. better-sqlite3 cannot: it takes no
@@ -16,7 +17,7 @@ export async function inspectSqlite(path: string): Promise<StoreInspection> {
   requireWritable(path)
   if (!(await hasContent(path))) return { kind: 'empty' }
   try {
-    using database = new DatabaseSync(readOnlyUrl(path), { readOnly: true })
+    using database = new DatabaseSync(readOnlyUrl(path), { readOnly: true, timeout: LOCK_MS_MAX })
     const hasTable = database.prepare(`
       select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations'`)
     if (!hasTable.get()) return { kind: 'empty' }
@@ -26,7 +27,7 @@ export async function inspectSqlite(path: string): Promise<StoreInspection> {
     const rows = database.prepare('select key_id, sealed, created_at from key_checks').all()
     return { kind: 'present', schemaVersion, keyChecks: rows.map(toKeyCheckRow) }
   } catch (error) {
-    throw notADatabase(path, error)
+    throw unreadable(path, error)
   }
 }
 
@@ -47,3 +48,19 @@ function toKeyCheckRow(row: Record<string, unknown>) {
   if (!(sealed instanceof Uint8Array)) throw new TypeError('key_checks.sealed is not a blob')
   return { key_id: String(keyId), sealed: Buffer.from(sealed), created_at: Number(createdAt) }
 }
+
+function unreadable(path: string, cause: unknown): StoreError {
+  const errcode = cause instanceof Error && 'errcode' in cause ? Number(cause.errcode) : 0
+  const code = FAULTS_OF_THE_SYSTEM.has(errcode & PRIMARY_CODE)
+    ? 'store/io-failed'
+    : 'store/corrupt'
+  return new StoreError(code, `${path} cannot be read as a database.`, {
+    cause,
+    fix: 'Check that store.url names a database of Postern; restore a backup if it is damaged.',
+  })
+}
+
+/** SQLITE_BUSY, SQLITE_IOERR, SQLITE_CANTOPEN; the upper bits of a code hold details. */
+const FAULTS_OF_THE_SYSTEM: ReadonlySet<number> = new Set([5, 10, 14])
+const PRIMARY_CODE = 0xff
+const LOCK_MS_MAX = 2_000

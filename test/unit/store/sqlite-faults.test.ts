@@ -15,7 +15,7 @@ describe('faults of SQLite', () => {
     ['SQLITE_IOERR_WRITE', 'store/io-failed'],
     ['SQLITE_CANTOPEN', 'store/io-failed'],
   ])('%s becomes %s, and writing goes on', (code, expected) => {
-    const faults = createSqliteFaults(silentStoreRecord())
+    const faults = createSqliteFaults('/x.sqlite', silentStoreRecord())
     const cause = aFault(code)
     expect(faults.toStoreError(cause)).toMatchObject({ code: expected, cause })
     expect(() => faults.requireWriting()).not.toThrow()
@@ -25,7 +25,7 @@ describe('faults of SQLite', () => {
     'after %s nothing is written any more, and the program is told once',
     (code) => {
       const halts: unknown[] = []
-      const faults = createSqliteFaults({
+      const faults = createSqliteFaults('/x.sqlite', {
         ...silentStoreRecord(),
         writesHalted: (error) => void halts.push(error),
       })
@@ -40,7 +40,7 @@ describe('faults of SQLite', () => {
   )
 
   it('leaves refused writes and bugs as they are', () => {
-    const faults = createSqliteFaults(silentStoreRecord())
+    const faults = createSqliteFaults('/x.sqlite', silentStoreRecord())
     for (const error of [aFault('SQLITE_CONSTRAINT_UNIQUE'), new TypeError('a bug')]) {
       expect(faults.toStoreError(error)).toBe(error)
     }
