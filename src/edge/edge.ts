@@ -2,6 +2,7 @@ import type { Clock, Hostname, Random } from '../kernel/index.ts'
 import type { EdgeRecord } from '../telemetry/index.ts'
 import type { BackendTarget } from './backend.ts'
 import { createChallengeResponder } from './challenge-responder.ts'
+import { createDecide } from './decision.ts'
 import { createEmbeddedCarrier } from './embedded-carrier.ts'
 import { type Carrier, createExchange } from './exchange.ts'
 import { createFallback } from './fallback.ts'
@@ -59,10 +60,8 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
   const sni = createSni({ certificates, membership, record, clock, random })
   const challenges = createChallengeResponder(deps)
   const carrier = createCarrier(deps)
-  const exchange = createExchange(
-    { membership, certificates, sni, challenges, carrier, record, clock, random },
-    options,
-  )
+  const decide = createDecide({ membership, certificates, sni, challenges }, options)
+  const exchange = createExchange({ decide, carrier, record, clock, random })
   const fallback = createFallback(
     { exchange, record },
     { upgrades: carrier.tunnel ? 'tunnelled' : 'ignored' },

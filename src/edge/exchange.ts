@@ -1,22 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Clock, type Hostname, newId, type Random, unreachable } from '../kernel/index.ts'
+import { type Clock, newId, type Random, unreachable } from '../kernel/index.ts'
 import type { EdgeRecord } from '../telemetry/index.ts'
-import {
-  type ChallengePath,
-  type ChallengeResponder,
-  readChallengePath,
-} from './challenge-responder.ts'
-import { type Connection, isOurs, mayCarry } from './ownership.ts'
+import type { AcceptedRequest, Decide, Decision, Refusal } from './decision.ts'
+import type { Connection } from './ownership.ts'
 import { type Page, sendLastPage, sendPage, sendProof, writeLastPage } from './pages.ts'
-import type { CertificateSource, HostMembership } from './ports.ts'
-import { judgeRequest, type RequestHead, type RequestVerdict } from './request-rules.ts'
-import type { Sni } from './sni.ts'
-
-//  head ──► rules ──► this connection's host? ──► challenge? ──► ours? ──► policy ──► backend
-//            400           421                      200           421       308
-
-export type AcceptedRequest = Extract<RequestVerdict, { kind: 'accepted' }>
+import { judgeRequest, type RequestHead } from './request-rules.ts'
 
 /** One accepted request and what is known about it, on its way to a backend. */
 export interface Passage {
@@ -33,17 +22,6 @@ export interface Carrier {
   readonly tunnel?: (passage: Passage, socket: Duplex, head: Buffer) => void
 }
 
-export interface ExchangeDeps {
-  readonly membership: HostMembership
-  readonly certificates: CertificateSource
-  readonly sni: Pick<Sni, 'lacksCertificate'>
-  readonly challenges: ChallengeResponder
-  readonly carrier: Carrier
-  readonly record: EdgeRecord
-  readonly clock: Clock
-  readonly random: Random
-}
-
 /** One request and its answer, from head to backend. */
 export interface Exchange {
   serve(request: IncomingMessage, response: ServerResponse, connection: Connection): Promise<void>
@@ -56,88 +34,51 @@ export interface Exchange {
   ): Promise<void>
 }
 
-type Decision =
-  | { readonly kind: 'carry'; readonly accepted: AcceptedRequest }
-  | { readonly kind: 'prove'; readonly proof: string }
-  | { readonly kind: 'answer'; readonly page: Page }
-  /** The rest of the connection is not trusted after this. */
-  | { readonly kind: 'refuse'; readonly rule: string; readonly page: Page }
-
-const NO_CHALLENGE: Decision = {
-  kind: 'answer',
-  page: { status: 404, sentence: 'No such challenge.' },
-}
 const NOT_UPGRADED: Page = { status: 400, sentence: 'There is nothing to upgrade to here.' }
 const BROKEN: Page = { status: 500, sentence: 'Something is broken here. Please try again.' }
 
-export function createExchange(
-  deps: ExchangeDeps,
-  { httpPolicy }: { readonly httpPolicy: 'serve' | 'redirect' },
-): Exchange {
-  const { membership, certificates, sni, challenges, carrier, record, clock, random } = deps
-
-  const decide = async (request: IncomingMessage, connection: Connection): Promise<Decision> => {
-    const verdict = judgeRequest(headOf(request, connection))
-    if (verdict.kind === 'refused') return { ...verdict, kind: 'refuse', page: verdict }
-    const { hostname, target } = verdict
-    if (!mayCarry(connection, hostname)) return misdirected('other-host')
-
-    const path = readChallengePath(target)
-    const proof = await proofFor(request, hostname, path)
-    if (proof !== undefined) return { kind: 'prove', proof }
-    if (!(await isOurs(membership, hostname))) return misdirected('not-ours')
-    if (path.kind !== 'elsewhere') return NO_CHALLENGE
-    const policy = await policyFor(hostname, target, connection)
-    return policy ?? { kind: 'carry', accepted: verdict }
-  }
-
-  const proofFor = async (
-    { method }: IncomingMessage,
-    hostname: Hostname,
-    path: ChallengePath,
-  ): Promise<string | undefined> => {
-    const isAsked = path.kind === 'token' && (method === 'GET' || method === 'HEAD')
-    return isAsked ? await challenges.respond(hostname, path.token) : undefined
-  }
-
-  const policyFor = async (
-    hostname: Hostname,
-    target: string,
-    connection: Connection,
-  ): Promise<Decision | undefined> => {
-    if (connection.arrival.secure) {
-      return (await sni.lacksCertificate(hostname)) ? misdirected('no-certificate') : undefined
-    }
-    if (httpPolicy === 'serve' || !(await certificates.contextFor(hostname))) return undefined
-    const headers = { location: `https://${hostname}${target}` }
-    return { kind: 'answer', page: { status: 308, sentence: 'Please use https.', headers } }
-  }
-
-  const passageOf = (
-    request: IncomingMessage,
-    accepted: AcceptedRequest,
-    connection: Connection,
-  ): Passage => ({ request, accepted, connection, requestId: newId({ clock, random }) })
-
-  const decideOrBreak = async (
-    request: IncomingMessage,
-    connection: Connection,
-  ): Promise<Decision> => {
+export function createExchange({
+  decide,
+  carrier,
+  record,
+  clock,
+  random,
+}: {
+  readonly decide: Decide
+  readonly carrier: Carrier
+  readonly record: Pick<EdgeRecord, 'refused' | 'failed'>
+  readonly clock: Clock
+  readonly random: Random
+}): Exchange {
+  const decideOrBreak: Decide = async (...facts) => {
     try {
-      return await decide(request, connection)
+      return await decide(...facts)
     } catch (error) {
       record.failed('deciding on a request', error)
       return { kind: 'refuse', rule: 'broken', page: BROKEN }
     }
   }
+  const refuse = (response: ServerResponse, { rule, page }: Omit<Refusal, 'kind'>): void => {
+    record.refused(rule)
+    sendLastPage(response, page)
+  }
 
   return {
     serve: async (request, response, connection) => {
-      const decision = await decideOrBreak(request, connection)
+      // Before anything that waits: node:http must know that this connection ends, before it goes
+      // on to read what comes after a head that cannot be trusted.
+      const accepted = judgeRequest(headOf(request, connection))
+      if (accepted.kind === 'refused') {
+        refuse(response, { rule: accepted.rule, page: accepted })
+        return
+      }
+      const decision = await decideOrBreak(request.method ?? '', accepted, connection)
       switch (decision.kind) {
-        case 'carry':
-          carrier.carry(passageOf(request, decision.accepted, connection), response)
+        case 'carry': {
+          const requestId = newId({ clock, random })
+          carrier.carry({ request, accepted, connection, requestId }, response)
           return
+        }
         case 'prove':
           sendProof(response, decision.proof)
           return
@@ -145,21 +86,27 @@ export function createExchange(
           sendPage(response, decision.page)
           return
         case 'refuse':
-          record.refused(decision.rule)
-          sendLastPage(response, decision.page)
+          refuse(response, decision)
           return
         default:
           unreachable(decision)
       }
     },
     upgrade: async (request, socket, head, connection) => {
-      const decision = await decideOrBreak(request, connection)
-      if (decision.kind === 'carry' && carrier.tunnel) {
-        carrier.tunnel(passageOf(request, decision.accepted, connection), socket, head)
+      const accepted = judgeRequest(headOf(request, connection))
+      if (accepted.kind === 'refused') {
+        record.refused(accepted.rule)
+        writeLastPage(socket, accepted)
+        return
+      }
+      const decision = await decideOrBreak(request.method ?? '', accepted, connection)
+      if (decision.kind === 'carry' && carrier.tunnel && mayTunnel(accepted)) {
+        const requestId = newId({ clock, random })
+        carrier.tunnel({ request, accepted, connection, requestId }, socket, head)
         return
       }
       if (decision.kind === 'refuse') record.refused(decision.rule)
-      writeLastPage(socket, 'page' in decision ? decision.page : NOT_UPGRADED)
+      writeLastPage(socket, pageInstead(decision))
     },
   }
 }
@@ -174,10 +121,12 @@ function headOf(request: IncomingMessage, { arrival }: Connection): RequestHead 
   }
 }
 
-function misdirected(rule: string): Decision {
-  return {
-    kind: 'refuse',
-    rule,
-    page: { status: 421, sentence: 'This host is not served on this connection.' },
-  }
+/** A body before the upgrade would be left in the backend's socket, for the next request to meet. */
+function mayTunnel({ upgrade, body }: AcceptedRequest): boolean {
+  return upgrade === 'websocket' && body === 'none'
+}
+
+/** What is said to a request that wanted to leave HTTP and may not. */
+function pageInstead(decision: Decision): Page {
+  return 'page' in decision ? decision.page : NOT_UPGRADED
 }

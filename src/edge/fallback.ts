@@ -9,6 +9,7 @@ import {
   HEAD_BYTES_MAX,
   HEAD_MS_MAX,
   KEEP_ALIVE_MS,
+  PIPELINED_REQUESTS_MAX,
   REQUEST_MS_MAX,
   REQUESTS_PER_CONNECTION_MAX,
   SOCKET_IDLE_MS_MAX,
@@ -29,66 +30,86 @@ export interface Fallback {
   close(): void
 }
 
+/** A connection and the requests on it that have no answer yet, the one under way first. */
+interface Visit {
+  readonly connection: Connection
+  readonly waiting: Turn[]
+  /** Bytes that are not HTTP have come: the answer under way is the last. */
+  isBroken: boolean
+}
+
+interface Turn {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
 export function createFallback(
   { exchange, record }: { readonly exchange: Exchange; readonly record: EdgeRecord },
   { upgrades }: { readonly upgrades: 'tunnelled' | 'ignored' },
 ): Fallback {
-  const connections = new WeakMap<Duplex, Connection>()
+  const visits = new WeakMap<Duplex, Visit>()
   const answering = new Set<ServerResponse>()
   let isWindingDown = false
+  const server = createReader(upgrades)
 
-  const server = createServer({
-    maxHeaderSize: HEAD_BYTES_MAX,
-    headersTimeout: HEAD_MS_MAX,
-    requestTimeout: REQUEST_MS_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: DEADLINE_CHECK_MS,
-    // Judged by our rules, which also say so.
-    requireHostHeader: false,
-    shouldUpgradeCallback: (request) =>
-      upgrades === 'tunnelled' && request.headers.upgrade?.toLowerCase() === 'websocket',
-  })
-  // By default Node drops the fields beyond a count in silence: a second Host could hide there.
-  server.maxHeadersCount = 0
-  server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX
-  server.setTimeout(SOCKET_IDLE_MS_MAX)
-
-  const connectionOf = (socket: Duplex): Connection => {
-    const connection = connections.get(socket)
-    if (!connection) throw new TypeError('A request came over a connection that was never taken.')
-    return connection
+  const visitOf = (socket: Duplex): Visit => {
+    const visit = visits.get(socket)
+    if (!visit) throw new TypeError('A request came over a connection that was never taken.')
+    return visit
   }
-  const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    const connection = connectionOf(request.socket)
+  // One at a time: node:http reads ahead, and what follows a refused request must not be served.
+  const enqueue = (request: IncomingMessage, response: ServerResponse): void => {
+    const visit = visitOf(request.socket)
+    visit.waiting.push({ request, response })
+    if (visit.waiting.length > PIPELINED_REQUESTS_MAX) request.socket.destroy()
+    else if (visit.waiting.length === 1) serveFirst(visit)
+  }
+  const serveFirst = (visit: Visit): void => {
+    const [turn] = visit.waiting
+    if (!turn) return
+    const { request, response } = turn
+    const { socket } = request
     answering.add(response)
-    connection.answers += 1
     if (isWindingDown) response.setHeader('connection', 'close')
+    response.once('finish', () => {
+      record.answered(response.statusCode, visit.connection.arrival.secure ? 'https' : 'http')
+    })
     response.once('close', () => {
       answering.delete(response)
-      connection.answers -= 1
-    })
-    response.once('finish', () => {
-      record.answered(response.statusCode, connection.arrival.secure ? 'https' : 'http')
       // Answered before its end: nobody will read the rest, and it must not look like a request.
-      if (!request.complete) request.socket.destroySoon()
+      if (visit.isBroken || !request.complete) socket.destroySoon()
+      visit.waiting.shift()
+      if (socket.writable) serveFirst(visit)
     })
-    void exchange.serve(request, response, connection)
+    void exchange.serve(request, response, visit.connection)
   }
-  server.on('request', serve)
-  server.on('checkContinue', serve)
+
+  server.on('request', enqueue)
+  server.on('checkContinue', enqueue)
   server.on('upgrade', (request, socket, head) => {
     destroyOnError(socket)
-    void exchange.upgrade(request, socket, head, connectionOf(socket))
+    const { connection, waiting } = visitOf(socket)
+    // An answer is under way, and would get mixed up with what comes after the upgrade.
+    if (waiting.length > 0) socket.destroy()
+    else void exchange.upgrade(request, socket, head, connection)
   })
   server.on('connect', (_request, socket) => {
     destroyOnError(socket)
     record.refused('method')
-    writeLastPage(socket, { status: 405, sentence: 'CONNECT is not allowed here.' })
+    if (visitOf(socket).waiting.length > 0) socket.destroy()
+    else writeLastPage(socket, { status: 405, sentence: 'CONNECT is not allowed here.' })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const visit = visits.get(socket)
     const page = pageOf(error.code)
-    // In the middle of an answer a page would become part of it.
-    if (page === undefined || (connections.get(socket)?.answers ?? 0) > 0) {
+    const turn = visit?.waiting[0]
+    if (page && visit && turn) {
+      // In the middle of an answer a page would become part of it.
+      visit.isBroken = true
+      if (!turn.request.complete && !turn.response.writableEnded) socket.destroy()
+      return
+    }
+    if (!page) {
       socket.destroy()
       return
     }
@@ -99,7 +120,7 @@ export function createFallback(
 
   return {
     take: (socket, arrival) => {
-      connections.set(socket, openConnection(arrival))
+      visits.set(socket, { connection: openConnection(arrival), waiting: [], isBroken: false })
       server.emit('connection', socket)
     },
     windDown: () => {
@@ -111,6 +132,27 @@ export function createFallback(
     },
     close: () => server.close(),
   }
+}
+
+function createReader(upgrades: 'tunnelled' | 'ignored'): Server {
+  const server = createServer({
+    maxHeaderSize: HEAD_BYTES_MAX,
+    headersTimeout: HEAD_MS_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: DEADLINE_CHECK_MS,
+    // Judged by our rules, which also say so.
+    requireHostHeader: false,
+    shouldUpgradeCallback: ({ method, headers }) =>
+      upgrades === 'tunnelled' &&
+      method === 'GET' &&
+      headers.upgrade?.toLowerCase() === 'websocket',
+  })
+  // By default Node drops the fields beyond a count in silence: a second Host could hide there.
+  server.maxHeadersCount = 0
+  server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX
+  server.setTimeout(SOCKET_IDLE_MS_MAX)
+  return server
 }
 
 /**

@@ -32,6 +32,9 @@ export const REQUESTS_PER_CONNECTION_MAX = 10_000
 /** A handshake with ourselves: needs 2 ms; the machine may be busy. */
 export const SELF_HANDSHAKE_MS_MAX = 5000
 
+/** Requests sent ahead of their answers. Browsers send none; libraries that do, a handful. */
+export const PIPELINED_REQUESTS_MAX = 32
+
 /** To a backend that is up this takes under a millisecond; a lost SYN is sent again after 1 s. */
 export const BACKEND_CONNECT_MS_MAX = 3000
 /** Request sent to first byte of the answer. Under SOCKET_IDLE_MS_MAX, so that a 504 still fits. */

@@ -7,13 +7,11 @@ export interface Connection {
   readonly arrival: Arrival
   /** Over TLS only: a connection in clear may serve several of our hosts in turn. */
   hostname: Hostname | undefined
-  /** Answers under way. */
-  answers: number
 }
 
 /** A connection of which nothing has been read yet. */
 export function openConnection(arrival: Arrival): Connection {
-  return { arrival, hostname: arrival.servername, answers: 0 }
+  return { arrival, hostname: arrival.servername }
 }
 
 /**

@@ -1,11 +1,22 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import { after, type Clock, days, type Random } from '../kernel/index.ts'
+import {
+  after,
+  type Clock,
+  DER_TAGS,
+  days,
+  der,
+  derBitString,
+  derObjectIdentifier,
+  derSequence,
+  derUnsigned,
+  type Random,
+} from '../kernel/index.ts'
 import { contextCiphers } from '../net/index.ts'
 import type { ServedCertificate } from './ports.ts'
 
-// RFC 5280 §4.1, the least of it: version 1, no extensions, one name that says what it is. DER is
-// written by hand, because node:crypto reads certificates and makes none.
+// RFC 5280 §4.1, the least of it: version 1, no extensions, one name that says what it is. Written
+// by hand, because node:crypto reads certificates and makes none.
 
 /** The stand-in lives as long as its process; nobody checks its dates. */
 const VALIDITY = days(3650)
@@ -23,8 +34,8 @@ export function makeStandIn({
 }): ServedCertificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const serial = random.bytes(16)
-  // Positive, and without a leading zero byte (X.690 §8.3.2).
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
+  // Without a leading zero byte, so that the hex below is the number's own.
+  serial.writeUInt8(0x40 | (serial.readUInt8(0) & 0x3f), 0)
   const certificate = selfSigned({ privateKey, publicKey, serial, now: clock.now() })
   const context = createSecureContext({
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
@@ -40,37 +51,28 @@ function selfSigned(facts: {
   readonly serial: Buffer
   readonly now: Date
 }): Buffer {
-  const name = sequence(set(sequence(oid(COMMON_NAME), utf8('postern stand-in'))))
-  const body = sequence(
-    der(0x02, facts.serial),
-    sequence(oid(ECDSA_WITH_SHA256)),
+  const algorithm = derSequence(derObjectIdentifier(ECDSA_WITH_SHA256))
+  const commonName = der(DER_TAGS.utf8String, Buffer.from('postern stand-in'))
+  const attribute = derSequence(derObjectIdentifier(COMMON_NAME), commonName)
+  const name = derSequence(der(DER_TAGS.set, attribute))
+  const body = derSequence(
+    derUnsigned(facts.serial),
+    algorithm,
     name,
-    sequence(time(after(facts.now, days(-1))), time(after(facts.now, VALIDITY))),
+    derSequence(time(after(facts.now, days(-1))), time(after(facts.now, VALIDITY))),
     name,
     facts.publicKey.export({ type: 'spki', format: 'der' }),
   )
-  const signature = sign('sha256', body, facts.privateKey)
-  return sequence(body, sequence(oid(ECDSA_WITH_SHA256)), bits(signature))
+  return derSequence(body, algorithm, derBitString(sign('sha256', body, facts.privateKey)))
 }
 
-/** 2.5.4.3 and 1.2.840.10045.4.3.2, in their encoded form. */
-const COMMON_NAME = '550403'
-const ECDSA_WITH_SHA256 = '2a8648ce3d040302'
+const COMMON_NAME = '2.5.4.3'
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
 
-const sequence = (...parts: readonly Buffer[]): Buffer => der(0x30, Buffer.concat(parts))
-const set = (...parts: readonly Buffer[]): Buffer => der(0x31, Buffer.concat(parts))
-const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'))
-const utf8 = (text: string): Buffer => der(0x0c, Buffer.from(text))
-const bits = (bytes: Buffer): Buffer => der(0x03, Buffer.concat([Buffer.of(0), bytes]))
 /** GeneralizedTime `YYYYMMDDHHMMSSZ` (RFC 5280 §4.1.2.5.2). */
-const time = (at: Date): Buffer =>
-  der(0x18, Buffer.from(`${at.toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`))
-
-function der(tag: number, content: Buffer): Buffer {
-  const { length } = content
-  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), content])
-  if (length < 0x100) return Buffer.concat([Buffer.of(tag, 0x81, length), content])
-  return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 0xff), content])
+function time(at: Date): Buffer {
+  const digits = at.toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')
+  return der(DER_TAGS.generalizedTime, Buffer.from(`${digits}Z`))
 }
 
 function toPem(certificate: Buffer): string {
