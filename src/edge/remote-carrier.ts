@@ -58,7 +58,7 @@ export function createRemoteCarrier(
   })
   const proxy = createProxyServer({
     agent,
-    // The target goes on byte for byte; http-proxy would resolve dots and re-encode it.
+    // The target goes on byte for byte: http-proxy would resolve dots, re-encode, drop a last `?`.
     toProxy: true,
     prependPath: false,
     selfHandleResponse: true,
@@ -85,7 +85,10 @@ export function createRemoteCarrier(
     })
     return page
   }
-  proxy.on('proxyReq', (outgoing) => endIfSilent(outgoing))
+  proxy.on('proxyReq', (outgoing, request) => {
+    outgoing.path = request.url ?? '/'
+    endIfSilent(outgoing)
+  })
   proxy.on('proxyReqWs', (outgoing) => endIfSilent(outgoing))
   proxy.on('proxyRes', (answer, request, response) => {
     const errand = errands.get(request)

@@ -265,29 +265,6 @@ describe('with the policy to redirect', () => {
   })
 })
 
-describe('slow and idle visitors', () => {
-  it('are told that the head did not come in time', { timeout: 20_000 }, async () => {
-    const socket = connect(under.httpPort, '127.0.0.1')
-    const drip = setInterval(() => socket.write('A: b\r\n'), 500)
-    let text = ''
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1')
-    })
-    socket.on('error', () => undefined)
-    socket.write(`GET / HTTP/1.1\r\nHost: ${OURS}\r\n`)
-    await once(socket, 'close')
-    clearInterval(drip)
-    expect(statusOf(text)).toBe(408)
-  })
-
-  it('are let go when they say nothing at all', { timeout: 20_000 }, async () => {
-    const socket = connect(under.httpPort, '127.0.0.1')
-    socket.on('error', () => undefined)
-    socket.resume()
-    await once(socket, 'close')
-  })
-})
-
 describe('draining', () => {
   it('finishes what was begun, says that it is the last, and lets idle ones go', async () => {
     const begun = Promise.withResolvers<void>()

@@ -81,6 +81,7 @@ describe('the head that a remote backend gets', () => {
       '//evil.test/x',
       '/a/../b/./c',
       '/%2e%2e/%7Euser',
+      '/x?',
       '/a?b?c=%zz&d',
       '/é'.replace('é', '%c3%a9'),
     ]) {
