@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts'
+import type { Log, LogFields } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
 /** The events of the certificates we hold and serve. */
@@ -21,7 +21,7 @@ export function createCertsRecord({
   })
   const built = metrics.counter({
     name: 'certificate_contexts_built_total',
-    help: 'TLS contexts built, by outcome',
+    help: 'TLS contexts that were needed, by outcome: built, kept (store down), unusable',
     labels: ['outcome'],
   })
   const held = metrics.gauge({
@@ -35,11 +35,13 @@ export function createCertsRecord({
       contextBytes.set(facts.bytes)
     },
     contextBuilt: (): void => built.inc({ outcome: 'built' }),
-    certificateUnusable: (facts: {
-      readonly hostname: string
-      readonly certificateId: string
-      readonly error: unknown
-    }): void => {
+    /** The store does not answer: what was served before is served on. */
+    contextKept: (facts: FactsOfContext): void => {
+      built.inc({ outcome: 'kept' })
+      // The store itself says that it is down; this would say it once per host.
+      log.debug('certificate-context-kept', facts)
+    },
+    certificateUnusable: (facts: FactsOfContext): void => {
       built.inc({ outcome: 'unusable' })
       log.error('certificate-unusable', facts)
     },
@@ -50,6 +52,12 @@ export function createCertsRecord({
       held.set({ left: '30-days-or-more' }, counts.longer)
     },
   }
+}
+
+interface FactsOfContext extends LogFields {
+  readonly hostname: string
+  readonly certificateId: string
+  readonly error: unknown
 }
 
 /** Certificates in use, by what is left of them; each counts once. */
