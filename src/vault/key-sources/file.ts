@@ -13,8 +13,7 @@ export const fileKeySource: KeySource = {
     const found = await readKeyFile(path)
     if (found) return found
     if (!mayCreate) throw missing(path)
-    await createKeyFile(path)
-    record.keyFileCreated(path)
+    if ((await createKeyFile(path)) === 'created') record.keyFileCreated(path)
     const created = await readKeyFile(path)
     if (created) return created
     throw missing(path)
@@ -68,7 +67,7 @@ async function readAll(file: FileHandle): Promise<Buffer> {
  * Writes a new key aside, makes it durable, and only then gives it its name, which a link does only
  * if the name is free: two starts at once end up with one key, a crash with a whole key or none.
  */
-async function createKeyFile(path: string): Promise<void> {
+async function createKeyFile(path: string): Promise<'created' | 'was-there'> {
   const folder = dirname(path)
   const draft = `${path}.${randomBytes(6).toString('hex')}.new`
   try {
@@ -80,8 +79,10 @@ async function createKeyFile(path: string): Promise<void> {
       await rm(draft)
     }
     await syncFolders(folder, topmost === undefined ? folder : dirname(topmost))
+    return 'created'
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw notCreated(path, error)
+    if (codeOf(error) === 'EEXIST') return 'was-there'
+    throw notCreated(path, error)
   }
 }
 

@@ -103,10 +103,12 @@ describe('a key file', () => {
 
   it('is the same one for two starts at once', async () => {
     const path = join(folder, 'race.key')
+    created.length = 0
     const rings = await Promise.all(
       Array.from({ length: 8 }, () => open(`file:${path}`, { mayCreate: true })),
     )
     expect(new Set(rings.map(({ current }) => current.id)).size).toBe(1)
+    expect(created).toEqual([path])
     expect((await readdir(folder)).filter((name) => name.startsWith('race'))).toEqual(['race.key'])
   })
 
