@@ -50,7 +50,6 @@ export interface CertificateLife {
 
 /** What can happen to a host. `life` is that of the certificate served now. */
 export type HostEvent =
-  | { readonly kind: 'added-again'; readonly domain: string }
   | { readonly kind: 'check-asked' }
   | { readonly kind: 'renewal-asked' }
   | { readonly kind: 'ready'; readonly checks: readonly Check[] }
@@ -100,8 +99,6 @@ export function newHost(hostname: Hostname, domain: string, now: Date): Host {
 export function moveHost(host: Host, event: HostEvent, { now, random }: MoveContext): Host {
   const moved = { ...host, updatedAt: now }
   switch (event.kind) {
-    case 'added-again':
-      return newHost(host.hostname, event.domain, now)
     case 'check-asked':
       return { ...moved, failures: failuresOnceAsked(host), nextAttemptAt: now }
     case 'renewal-asked':

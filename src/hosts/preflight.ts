@@ -2,7 +2,6 @@ import type { Hostname, Reason, ReasonCode } from '../kernel/index.ts'
 import {
   type DnsAnswer,
   isCloudflareAddress,
-  isPrivateAddress,
   type ProbeAnswer,
   sameAddress,
   toPrintable,
@@ -307,11 +306,11 @@ export function isExpectedAnswer(answer: ProbeAnswer, probeBody: string): boolea
 }
 
 /** This server may have no IPv6 of its own: that says nothing about the host. */
-function hasNoRoute({ address, answers }: AddressProbe): boolean {
-  const isHopeless = answers.every(
-    ({ answer }) => answer.kind === 'unreachable' && answer.why === 'no-route',
+function hasNoRoute({ answers }: AddressProbe): boolean {
+  return (
+    answers.length > 0 &&
+    answers.every(({ answer }) => answer.kind === 'unreachable' && answer.why === 'no-route')
   )
-  return isHopeless && answers.length > 0 && !isPrivateAddress(address)
 }
 
 /** An answer says more than a redirect, that more than silence; port 80 comes first. */
