@@ -14,8 +14,8 @@ export interface CliPorts {
   readonly fetch: typeof fetch
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
-  /** Runs the server until it is told to end. */
-  readonly serve: (config: Config) => Promise<void>
+  /** Runs the server until it is told to end. `reloadConfig` reads all sources again. */
+  readonly serve: (config: Config, reloadConfig: () => Promise<Config>) => Promise<void>
   readonly demo: (options: DemoOptions) => Promise<void>
   /** The folder with `admin.key` and `running.json` of a server with this configuration. */
   readonly dataDirectory: (config: Config) => string

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { listSettings } from '../config/index.ts'
+import { type Config, listSettings } from '../config/index.ts'
 import { type CommandContext, configOf } from './command-context.ts'
 import { registerCertificateCommands } from './commands/certificate-commands.ts'
 import { registerConfigCommands } from './commands/config-commands.ts'
@@ -46,9 +46,11 @@ function registerServe(program: Command, context: CommandContext): void {
     .addHelpText('after', () => `\nSettings:\n${settingLines()}`)
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<{ readonly json?: true; readonly config?: string }>()
-      const { config } = await configOf(context, options)
-      const log = options.json ? { ...config.log, pretty: false } : config.log
-      await context.ports.serve({ ...config, log })
+      const load = async (): Promise<Config> => {
+        const { config } = await configOf(context, options)
+        return options.json ? { ...config, log: { ...config.log, pretty: false } } : config
+      }
+      await context.ports.serve(await load(), load)
     })
 }
 
