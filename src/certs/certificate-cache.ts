@@ -16,7 +16,10 @@ export interface CertificateCache {
    * only when there is no earlier context to go on with.
    */
   contextFor(hostname: Hostname): Promise<ServedContext | undefined>
-  /** The host has changed: whoever asks from now on gets what the store says. */
+  /**
+   * The host has changed: whoever asks from now on gets what the store says. A host that was in use
+   * is looked up at once, so that the key of one that has left does not stay in memory.
+   */
   forget(hostname: Hostname): void
   /** Anything may have changed. */
   forgetAll(): void
@@ -57,21 +60,29 @@ export function createCertificateCache(
     }
   }
 
+  const takeOff = (hostname: Hostname): Promise<ServedContext | undefined> => {
+    const ticket = Symbol(hostname)
+    const landing = fly(hostname, ticket)
+    flights.set(hostname, { ticket, landing })
+    return landing
+  }
+
   return {
     contextFor: (hostname) => {
       const entry = entries.get(hostname)
       if (entry && clock.monotonicMs() < entry.freshUntilMs) return Promise.resolve(entry.served)
-      const flying = flights.get(hostname)
-      if (flying) return flying.landing
-      const ticket = Symbol(hostname)
-      const landing = fly(hostname, ticket)
-      flights.set(hostname, { ticket, landing })
-      return landing
+      return flights.get(hostname)?.landing ?? takeOff(hostname)
     },
     forget: (hostname) => {
-      const entry = entries.get(hostname)
-      if (entry) entry.freshUntilMs = NEVER
       flights.delete(hostname)
+      const entry = entries.get(hostname)
+      if (!entry) return
+      entry.freshUntilMs = NEVER
+      if (!entry.served) return
+      const { certificateId } = entry.served
+      takeOff(hostname).catch((error: unknown) =>
+        record?.contextKept({ hostname, certificateId, error }),
+      )
     },
     forgetAll: () => {
       for (const entry of entries.values()) entry.freshUntilMs = NEVER

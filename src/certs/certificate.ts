@@ -70,6 +70,10 @@ export function verifyIssued({ chainPem, privateKey, hostname, now }: IssuedChai
   if (!sanHolds(leaf, hostname)) {
     throw unusable('names-host', `does not name ${hostname}`)
   }
+  // Without any extended key usage a certificate is good for everything (RFC 5280 §4.2.1.12).
+  if (!(leaf.keyUsage ?? [SERVER_AUTHENTICATION]).includes(SERVER_AUTHENTICATION)) {
+    throw unusable('for-servers', 'is not for TLS servers')
+  }
   refuseOutOfValidity(chain, now)
   refuseBrokenLinks(chain)
   return {
@@ -80,6 +84,8 @@ export function verifyIssued({ chainPem, privateKey, hostname, now }: IssuedChai
     notAfter: leaf.validToDate,
   }
 }
+
+const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
 
 type Chain = readonly [X509Certificate, ...X509Certificate[]]
 

@@ -16,6 +16,7 @@ export type ChainCheck =
   | 'complete'
   | 'key-matches'
   | 'names-host'
+  | 'for-servers'
   | 'in-validity'
   | 'links'
 

@@ -23,7 +23,7 @@ export interface Envelope {
   readonly body: GcmBox
 }
 
-export const ENVELOPE_VERSION = 1
+const ENVELOPE_VERSION = 1
 export const KEY_ID_BYTES = 8
 export const DATA_KEY_BYTES = 32
 export const NONCE_BYTES = 12

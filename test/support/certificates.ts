@@ -28,6 +28,8 @@ export interface LeafWishes {
   readonly names?: readonly string[]
   readonly notBefore?: Date
   readonly notAfter?: Date
+  /** Extended key usages; TLS server alone unless told otherwise. */
+  readonly usages?: readonly string[]
   /** The key to certify; a new one unless told otherwise. */
   readonly privateKey?: KeyObject
 }
@@ -71,7 +73,7 @@ export function createTestCa({ now = new Date() }: { readonly now?: Date } = {})
       const notAfter = wishes.notAfter ?? new Date(now.getTime() + 90 * DAY_MS)
       const leafPem = certify(
         { subject: '', key: privateKey, serial, notBefore, notAfter },
-        leafExtensions(wishes.names ?? [hostname]),
+        leafExtensions(wishes.names ?? [hostname], wishes.usages ?? [SERVER_AUTHENTICATION]),
         intermediate,
       )
       return {
@@ -132,13 +134,17 @@ function certify(subject: Subject, extensions: readonly Buffer[], issuer: Author
 
 const ECDSA_WITH_SHA256 = derSequence(derObjectIdentifier('1.2.840.10045.4.3.2'))
 
-function leafExtensions(names: readonly string[]): readonly Buffer[] {
+const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
+
+function leafExtensions(names: readonly string[], usages: readonly string[]): readonly Buffer[] {
   const generalNames = names.map((name) => der(0x82, Buffer.from(name)))
   return [
     // An empty subject makes the names critical (RFC 5280 §4.2.1.6).
     extension('2.5.29.17', derSequence(...generalNames), 'critical'),
     extension('2.5.29.15', der(DER_TAGS.bitString, Buffer.from([7, 0x80])), 'critical'),
-    extension('2.5.29.37', derSequence(derObjectIdentifier('1.3.6.1.5.5.7.3.1')), 'optional'),
+    ...(usages.length === 0
+      ? []
+      : [extension('2.5.29.37', derSequence(...usages.map(derObjectIdentifier)), 'optional')]),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createChallengeBook } from '../../../src/challenges/index.ts'
+import { ChallengeError, createChallengeBook } from '../../../src/challenges/index.ts'
 import { type Hostname, minutes, parseHostname } from '../../../src/kernel/index.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { describeEachStore } from '../../support/stores.ts'
@@ -62,9 +62,7 @@ describe('the challenge book', () => {
     it('refuses to show what no CA would send', async () => {
       const { book } = await setUp()
       for (const token of ['', '../etc/passwd', 'a b', 'a'.repeat(129)]) {
-        await expect(book.show(A, token, ANSWER)).rejects.toMatchObject({
-          code: 'challenges/bad-token',
-        })
+        await expect(book.show(A, token, ANSWER)).rejects.toThrow(ChallengeError)
       }
       await expect(book.show(A, TOKEN, '<script>')).rejects.toMatchObject({
         code: 'challenges/bad-token',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createCertificateCache } from '../../../src/certs/index.ts'
 import { type Hostname, parseHostname } from '../../../src/kernel/index.ts'
 import type { ServedCertificateRow } from '../../../src/store/index.ts'
@@ -58,16 +58,17 @@ function aCache({ bytesMax = MEGABYTE } = {}) {
   const table = aTable()
   const clock = createFakeClock()
   const unusable: string[] = []
+  const counts: { readonly contexts: number; readonly bytes: number }[] = []
   const record = {
     contextBuilt: () => undefined,
-    contextsCached: () => undefined,
+    contextsCached: (count: (typeof counts)[number]) => void counts.push(count),
     contextKept: () => undefined,
     certificateUnusable: ({ hostname }: { readonly hostname: string }) => {
       unusable.push(hostname)
     },
   }
   const cache = createCertificateCache({ hot: table, vault, clock, record }, { bytesMax })
-  return { cache, table, clock, unusable }
+  return { cache, table, clock, unusable, counts }
 }
 
 describe('the cache of contexts', () => {
@@ -124,6 +125,15 @@ describe('the cache of contexts', () => {
     release()
     await early
     expect(cache.size).toBe(0)
+  })
+
+  it('lets go of the context of a host that has left, though nobody asks for it', async () => {
+    const { cache, table, counts } = aCache()
+    table.put(ca.issue(A))
+    await cache.contextFor(A)
+    table.rows.delete(A)
+    cache.forget(A)
+    await vi.waitFor(() => expect(counts.at(-1)?.bytes).toBeLessThan(1024))
   })
 
   it('stays within its bytes, and drops what was not used for longest', async () => {

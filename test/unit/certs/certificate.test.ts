@@ -46,6 +46,7 @@ describe('an issued certificate', () => {
     expect(checkThatFails({ chainPem: issued.chainPem + ca.rootPem })).toBeUndefined()
     expect(checkThatFails(issuedWith({ notBefore: minutesFromNow(60) }))).toBeUndefined()
     expect(checkThatFails(issuedWith({ notAfter: minutesFromNow(1) }))).toBeUndefined()
+    expect(checkThatFails(issuedWith({ usages: [] }))).toBeUndefined()
   })
 
   const otherCa = createTestCa({ now })
@@ -64,6 +65,7 @@ describe('an issued certificate', () => {
     ['for another host', 'names-host', issuedWith({ names: ['email.other.test'] })],
     ['for no host', 'names-host', issuedWith({ names: [] })],
     ['for the domain above', 'names-host', issuedWith({ names: ['customer.test'] })],
+    ['for clients', 'for-servers', issuedWith({ usages: ['1.3.6.1.5.5.7.3.2'] })],
     ['expired', 'in-validity', issuedWith({ notAfter: now })],
     ['from the future', 'in-validity', issuedWith({ notBefore: minutesFromNow(61) })],
     ['without its issuer', 'complete', { chainPem: issued.leafPem }],
