@@ -103,9 +103,10 @@ function toCanonicalName(name: string): string {
   return name.toLowerCase().replace(/\.$/, '')
 }
 
-/** Node gives `{ critical: flags, [tag]: value }`. */
-function toCaaRecord({ critical: flags, ...property }: object & { critical: number }): CaaRecord {
-  const [tag = '', value = ''] = Object.entries(property)[0] ?? []
+/** Node gives `{ critical: flags, [tag]: value, type: 'CAA' }`. */
+function toCaaRecord({ critical: flags, ...rest }: object & { critical: number }): CaaRecord {
+  const properties = Object.entries(rest).filter(([name]) => name !== 'type')
+  const [tag = '', value = ''] = properties[0] ?? []
   return {
     // RFC 8659 §4.1 means 128. Many zones say 1, and Let's Encrypt takes it to mean the same.
     critical: (flags & (128 | 1)) !== 0,

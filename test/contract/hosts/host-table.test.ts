@@ -1,0 +1,249 @@
+import { expect, it } from 'vitest'
+import { createHostTable, type HostTable, moveHost } from '../../../src/hosts/index.ts'
+import { type Hostname, minutes, parseHostname, seconds } from '../../../src/kernel/index.ts'
+import type { Store } from '../../../src/store/index.ts'
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
+import { createSeededRandom } from '../../support/seeded-random.ts'
+import { aCertificateRow } from '../../support/store-rows.ts'
+import { describeEachStore } from '../../support/stores.ts'
+
+const name = (text: string) => parseHostname(text) as Hostname
+const HOST = name('email.customer.test')
+const leaseFor = seconds(30)
+
+describeEachStore((openTestStore) => {
+  const open = async (): Promise<{ store: Store; clock: FakeClock; hosts: HostTable }> => {
+    const store = await openTestStore()
+    const clock = createFakeClock()
+    return { store, clock, hosts: createHostTable({ store, clock, random: createSeededRandom() }) }
+  }
+  /** Another node on the same database. */
+  const another = (store: Store, clock: FakeClock) =>
+    createHostTable({ store, clock, random: createSeededRandom('another') })
+
+  it('adds a host once, and finds it', async () => {
+    const { hosts } = await open()
+    const { host, created } = await hosts.add(HOST, 'customer.test')
+    expect(created).toBe(true)
+    expect(await hosts.find(HOST)).toEqual(host)
+    expect(await hosts.add(HOST, 'other.test')).toEqual({ host, created: false })
+    expect(await hosts.find(name('email.stranger.test'))).toBeUndefined()
+    expect((await hosts.history(HOST)).map(({ step }) => step)).toEqual(['add'])
+  })
+
+  it('lets one of many who add the same host at once create it', async () => {
+    const { hosts } = await open()
+    const added = await Promise.all([1, 2, 3, 4, 5].map(() => hosts.add(HOST, 'customer.test')))
+    expect(added.filter(({ created }) => created)).toHaveLength(1)
+  })
+
+  it('starts a retired host anew', async () => {
+    const { hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    expect(await hosts.retire(HOST)).toMatchObject({ state: 'retired', nextAttemptAt: undefined })
+    expect(await hosts.retire(HOST)).toMatchObject({ state: 'retired' })
+    await clock.advance(1000)
+    const { host, created } = await hosts.add(HOST, 'other.test')
+    expect(created).toBe(true)
+    expect(host).toMatchObject({ state: 'waiting-for-dns', domain: 'other.test' })
+    expect(await hosts.find(HOST)).toEqual(host)
+    expect((await hosts.history(HOST)).map(({ step }) => step)).toEqual(['add', 'retire', 'add'])
+  })
+
+  it('knows no host that was never added', async () => {
+    const { hosts } = await open()
+    const missing = { code: 'hosts/not-found' }
+    await expect(hosts.retire(HOST)).rejects.toMatchObject(missing)
+    await expect(hosts.ask(HOST, { kind: 'check-asked' })).rejects.toMatchObject(missing)
+    await hosts.add(HOST, 'customer.test')
+    await hosts.retire(HOST)
+    await expect(hosts.ask(HOST, { kind: 'renewal-asked' })).rejects.toMatchObject(missing)
+  })
+
+  it('leases what is due, the longest due first, to one only, until the lease runs out', async () => {
+    const { store, hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    await clock.advance(10)
+    await hosts.add(name('email.second.test'), 'second.test')
+    const [first, second, ...rest] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 10 })
+    expect([first?.host.hostname, second?.host.hostname]).toEqual([HOST, 'email.second.test'])
+    expect(rest).toEqual([])
+    const other = another(store, clock)
+    expect(await other.claimDue({ holder: 'b', leaseFor, limit: 10 })).toEqual([])
+    expect(await other.claim(HOST, { holder: 'b', leaseFor })).toBeUndefined()
+    await clock.advance(leaseFor)
+    expect(await other.claimDue({ holder: 'b', leaseFor, limit: 1 })).toHaveLength(1)
+  })
+
+  it('shares the due hosts between two who look at the same moment', async () => {
+    const { store, hosts, clock } = await open()
+    for (let index = 0; index < 40; index += 1) {
+      await hosts.add(name(`email.customer-${index}.test`), 'customer.test')
+    }
+    const other = another(store, clock)
+    const shares = await Promise.all([
+      hosts.claimDue({ holder: 'a', leaseFor, limit: 20 }),
+      other.claimDue({ holder: 'b', leaseFor, limit: 20 }),
+      hosts.claimDue({ holder: 'a', leaseFor, limit: 20 }),
+    ])
+    const leased = shares.flat().map(({ host }) => host.hostname)
+    expect(new Set(leased).size).toBe(leased.length)
+    const left = await hosts.claimDue({ holder: 'a', leaseFor, limit: 100 })
+    expect(leased.length + left.length).toBe(40)
+  })
+
+  it('saves a host with what happened, in one write, for the holder of the lease only', async () => {
+    const { store, hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const [slow] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    await clock.advance(leaseFor)
+    const [quick] = await another(store, clock).claimDue({ holder: 'b', leaseFor, limit: 1 })
+    if (!slow || !quick) throw new Error('not leased')
+    const context = { now: clock.now(), random: createSeededRandom() }
+    const moved = moveHost(quick.host, { kind: 'ready', checks: CHECKS }, context)
+    const history = [
+      { step: 'look', outcome: 'done', sentence: 'one' },
+      { step: 'issue', outcome: 'refused', code: 'ca/rejected', sentence: 'two' },
+    ] as const
+    expect(await hosts.save(slow, moved, { history, lease: 'release' })).toBe(false)
+    expect(await hosts.history(HOST)).toHaveLength(1)
+    expect(await hosts.save(quick, moved, { history, lease: 'keep' })).toBe(true)
+    expect(await hosts.find(HOST)).toEqual(moved)
+    expect(await hosts.history(HOST)).toMatchObject([{ step: 'add' }, ...history])
+    expect(await hosts.claim(HOST, { holder: 'c', leaseFor })).toBeUndefined()
+    await hosts.release(slow)
+    expect(await hosts.claim(HOST, { holder: 'c', leaseFor })).toBeUndefined()
+    await hosts.release(quick)
+    expect(await hosts.claim(HOST, { holder: 'c', leaseFor })).toMatchObject({
+      host: { state: 'issuing', nextAttemptAt: clock.now() },
+    })
+  })
+
+  it('does not forget that somebody made a host due while it was worked on', async () => {
+    const { hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    if (!claimed) throw new Error('not leased')
+    await clock.advance(5)
+    await hosts.ask(HOST, { kind: 'renewal-asked' })
+    const askedAt = clock.now()
+    await clock.advance(5)
+    const served = moveHost(
+      claimed.host,
+      { kind: 'served', life: LIFE },
+      {
+        now: clock.now(),
+        random: createSeededRandom(),
+      },
+    )
+    await hosts.save(claimed, served, { history: [], lease: 'release' })
+    expect(await hosts.find(HOST)).toMatchObject({ state: 'active', nextAttemptAt: askedAt })
+    expect(await hosts.renewalAskedAt(HOST)).toEqual(askedAt)
+  })
+
+  it('takes a retired host out of the hands of whoever works on it', async () => {
+    const { hosts } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    if (!claimed) throw new Error('not leased')
+    await hosts.retire(HOST)
+    expect(await hosts.save(claimed, claimed.host, { history: [], lease: 'release' })).toBe(false)
+    expect(await hosts.renewLeases([claimed], leaseFor)).toEqual([claimed])
+    expect(await hosts.claim(HOST, { holder: 'b', leaseFor })).toBeUndefined()
+  })
+
+  it('keeps leases that are renewed', async () => {
+    const { hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const claimed = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    await clock.advance(20_000)
+    expect(await hosts.renewLeases(claimed, leaseFor)).toEqual([])
+    await clock.advance(20_000)
+    expect(await hosts.claimDue({ holder: 'b', leaseFor, limit: 1 })).toEqual([])
+  })
+
+  it('breaks the leases of a dead server where only one can be', async () => {
+    const { store, hosts } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const [dead] = await hosts.claimDue({ holder: 'dead', leaseFor, limit: 1 })
+    await hosts.recoverLeases()
+    const again = await hosts.claimDue({ holder: 'new', leaseFor, limit: 1 })
+    expect(again).toHaveLength(store.engine === 'sqlite' ? 1 : 0)
+    if (!dead || store.engine === 'postgres') return
+    expect(await hosts.save(dead, dead.host, { history: [], lease: 'release' })).toBe(false)
+  })
+
+  it('pages through hosts by state and by a part of the name', async () => {
+    const { hosts } = await open()
+    for (const one of ['a.one.test', 'b.one.test', 'c.two.test', 'd-100.two.test', 'e.one.test']) {
+      await hosts.add(name(one), 'x.test')
+    }
+    await hosts.retire(name('e.one.test'))
+    const namesOf = (page: { hosts: readonly { hostname: string }[] }) =>
+      page.hosts.map(({ hostname }) => hostname)
+    const first = await hosts.page({ limit: 2 })
+    expect(namesOf(first)).toEqual(['a.one.test', 'b.one.test'])
+    const second = await hosts.page({ limit: 2, cursor: first.nextCursor })
+    expect(namesOf(second)).toEqual(['c.two.test', 'd-100.two.test'])
+    const third = await hosts.page({ limit: 2, cursor: second.nextCursor })
+    expect([namesOf(third), third.nextCursor]).toEqual([['e.one.test'], undefined])
+    expect(namesOf(await hosts.page({ limit: 10, q: 'ONE' }))).toHaveLength(3)
+    expect(namesOf(await hosts.page({ limit: 10, q: 'one', state: 'retired' }))).toEqual([
+      'e.one.test',
+    ])
+    expect(namesOf(await hosts.page({ limit: 10, q: '%' }))).toEqual([])
+    expect(namesOf(await hosts.page({ limit: 10, q: '_' }))).toEqual([])
+    expect(await hosts.countByState()).toEqual({
+      ...{ 'waiting-for-dns': 4, issuing: 0, active: 0, failing: 0, paused: 0, retired: 1 },
+    })
+  })
+
+  it('finds the hosts that promise https with a certificate that ends, and stops that once', async () => {
+    const { store, hosts, clock } = await open()
+    const soon = clock.now().getTime() + minutes(30)
+    for (const [index, ends] of [soon, soon, soon + minutes(600)].entries()) {
+      const hostname = name(`email.customer-${index}.test`)
+      await hosts.add(hostname, 'customer.test')
+      const row = aCertificateRow({ id: `${index}`, hostname, not_after: ends })
+      await store.db.insertInto('certificates').values(row).execute()
+      if (index === 0) continue
+      await store.db
+        .updateTable('hosts')
+        .set({ https_safe: 1 })
+        .where('hostname', '=', hostname)
+        .execute()
+    }
+    const ending = await hosts.endingBefore(new Date(soon + minutes(10)))
+    expect(ending).toMatchObject([{ hostname: 'email.customer-1.test', notAfter: new Date(soon) }])
+    const draft = { step: 'https', outcome: 'done', sentence: 'Over.' } as const
+    expect(await hosts.endHttps(name('email.customer-1.test'), draft)).toBe(true)
+    expect(await hosts.endHttps(name('email.customer-1.test'), draft)).toBe(false)
+    expect(await hosts.endingBefore(new Date(soon + minutes(10)))).toEqual([])
+  })
+
+  it('wakes the hosts that wait for a reason which is gone', async () => {
+    const { hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    if (!claimed) throw new Error('not leased')
+    const reason = { code: 'term/not-agreed', sentence: 'Not agreed.', fix: 'Agree.' } as const
+    const event = { kind: 'not-ready', reason, checks: CHECKS, life: undefined } as const
+    const waiting = moveHost(claimed.host, event, {
+      now: clock.now(),
+      random: createSeededRandom(),
+    })
+    await hosts.save(claimed, waiting, { history: [], lease: 'release' })
+    expect(await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })).toEqual([])
+    await hosts.wakeWaiting('term/not-agreed')
+    expect(await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })).toMatchObject([
+      { host: { reason, checks: CHECKS } },
+    ])
+  })
+})
+
+const CHECKS = [{ name: 'cname', ok: true, seen: 'CNAME edge.test', expected: 'CNAME edge.test' }]
+const LIFE = {
+  notBefore: new Date('2026-11-01T00:00:00Z'),
+  notAfter: new Date('2027-02-01T00:00:00Z'),
+  renewAt: new Date('2027-01-01T00:00:00Z'),
+}
