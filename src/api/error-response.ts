@@ -1,6 +1,8 @@
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import type { CertificateErrorCode } from '../certs/index.ts'
 import type { HostErrorCode } from '../hosts/index.ts'
 import { AppError } from '../kernel/index.ts'
+import type { TrackingErrorCode } from '../tracking/index.ts'
 import { ApiError, type ApiErrorCode } from './errors.ts'
 import type { WireError } from './native/contract.ts'
 
@@ -21,7 +23,17 @@ const STATUS_BY_CODE = {
   'hosts/no-edge-name': 409,
   'hosts/is-edge-name': 422,
   'certs/not-found': 404,
-} as const satisfies Record<ApiErrorCode | HostErrorCode, number>
+  'certs/bad-cursor': 400,
+  'certs/key-destroyed': 409,
+  'certs/damaged': 500,
+  'certs/unusable': 422,
+  'tracking/bad-target': 422,
+  'tracking/bad-reference': 422,
+  'tracking/no-key': 503,
+} as const satisfies Record<
+  ApiErrorCode | CertificateErrorCode | HostErrorCode | TrackingErrorCode,
+  number
+>
 
 const STATUS = new Map<string, number>(Object.entries(STATUS_BY_CODE))
 

@@ -2,7 +2,6 @@
  * api: the native API (`/api/v1`), health, readiness and metrics over HTTP. It parses, asks the
  * parts behind its ports, and turns their answers and errors into JSON; it decides nothing.
  */
-export { ApiError, type ApiErrorCode } from './errors.ts'
 export type {
   AcmePort,
   ApiPorts,

@@ -3,9 +3,7 @@
  * environment and flags, and can say where each value came from. It knows no option by itself.
  */
 export type { EnvironmentVariables } from './environment.ts'
-export { ConfigError, type ConfigErrorCode } from './errors.ts'
 export { type ExplainedSetting, explainConfig } from './explain.ts'
 export { type ConfigSources, type LoadedConfig, loadConfig, readEnvironment } from './load.ts'
-export { nearestName } from './nearest.ts'
 export type { Config } from './parts.ts'
 export { isSwitch, listSettings } from './settings.ts'

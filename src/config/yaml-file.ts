@@ -43,7 +43,7 @@ function isMissing(error: unknown): boolean {
 }
 
 /** The values in a YAML text, each with its line. */
-export function parseYaml(text: string, path: string): readonly GivenValue[] {
+function parseYaml(text: string, path: string): readonly GivenValue[] {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, version: '1.2' })
   const [fault] = document.errors

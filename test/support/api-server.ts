@@ -11,7 +11,7 @@ import { createFakeClock } from './fake-clock.ts'
 import { createSeededRandom } from './seeded-random.ts'
 
 export const ADMIN_KEY = 'postern_0123456789abcdef0123456789abcdef'
-export const PRIVATE_KEY_PEM = '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n'
+const PRIVATE_KEY_PEM = '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n'
 
 export function aHostname(text = 'email.customer.test'): Hostname {
   const parsed = parseHostname(text)

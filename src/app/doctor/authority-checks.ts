@@ -54,7 +54,7 @@ function judgeTerms({ agreeTerms, email }: Config['acme']): Finding {
 function judgeHealth(health: CaHealth, ca: string): Finding {
   if (health.kind === 'reachable') return { verdict: 'ok', seen: `${ca} answers` }
   const fix = health.fix ?? 'Allow outgoing https, and check acme.ca and acme.roots.'
-  return { verdict: 'bad', seen: health.reason, fix }
+  return { verdict: 'bad', seen: `${ca} does not answer: ${health.reason}`, fix }
 }
 
 function judgeClock(health: CaHealth, now: Date): Finding {
