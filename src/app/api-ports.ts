@@ -5,9 +5,8 @@ import type { HostTable } from '../hosts/index.ts'
 import type { Clock } from '../kernel/index.ts'
 import type { Lifecycle } from '../lifecycle/index.ts'
 import type { Store } from '../store/index.ts'
-import { type LinkKeys, signLink } from '../tracking/index.ts'
+import { type LinkKeys, readHits, signLink } from '../tracking/index.ts'
 import type { Vault } from '../vault/index.ts'
-import { pageOfHits } from './hit-page.ts'
 import { countSecrets } from './secret-counts.ts'
 
 export interface ApiPortDeps {
@@ -27,21 +26,13 @@ export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metric
   return {
     hosts,
     hostLife: lifecycle,
-    certificates: {
-      current: certs.current,
-      find: certs.find,
-      exportKey: certs.exportKey,
-      page: async (wishes) => {
-        const { certificates, next } = await certs.page(wishes)
-        return { items: certificates, nextCursor: next }
-      },
-    },
+    certificates: certs,
     acme: issuer,
     links: {
       sign: async ({ hostname, secure, ...link }) =>
         `${secure ? 'https' : 'http'}://${hostname}${signLink({ hostname, ...link }, linkKeys.current())}`,
     },
-    hits: { page: (request) => pageOfHits(store, request) },
+    hits: { page: (request) => readHits(store, request) },
     keys: { status: () => countSecrets(store, vault) },
   }
 }

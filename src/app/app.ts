@@ -24,6 +24,8 @@ export interface Environment {
 export interface RunningApp extends AsyncDisposable {
   /** `host:port`, several with commas; the API as a URL. */
   readonly listening: { readonly http: string; readonly https: string; readonly api: string }
+  /** Of the first https address, for clients on this machine. */
+  readonly httpsPort: number
   readonly adminKey: Redacted<string>
   readonly record: AppRecord
   /** Takes over what can be changed while running, and names what waits for a restart. */
@@ -76,12 +78,12 @@ export async function startApp(
     api: control.apiUrl,
   }
   const ms = Math.round(clock.monotonicMs() - startedMs)
-  if (config.edge.name === undefined) records.app.edgeNameMissing()
   records.app.started({ ...listening, workers: fleet.count().wanted, ms })
 
   const app = running.move()
   return {
     ...{ listening, adminKey, record: records.app },
+    httpsPort: fleet.bound.https[0]?.port ?? 0,
     reload: (next) => {
       log.setLevel(next.log.level)
       fleet.setLogLevel(next.log.level)

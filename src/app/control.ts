@@ -14,7 +14,7 @@ import {
   startPeriodic,
 } from '../kernel/index.ts'
 import { createLifecycle } from '../lifecycle/index.ts'
-import { createResolver } from '../net/index.ts'
+import { createResolver, fetchChallenge } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import { type Metrics, renderMetrics } from '../telemetry/index.ts'
 import type { LinkKeys } from '../tracking/index.ts'
@@ -69,6 +69,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
       {
         ...{ hosts, certs, issuer, challenges, clock, random },
         resolver: createResolver(config.net),
+        probe: fetchChallenge,
         serving: serving.check,
         publish: (notice) => store.publish(notice),
         record: records.lifecycle,
@@ -77,7 +78,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
         ...config.lifecycle,
         edgeName: config.edge.name,
         httpPorts: fleet.bound.http.map(({ port }) => port),
-        nodeId: newId({ clock, random }),
+        termsAgreed: config.acme.agreeTerms,
       },
     ),
   )
@@ -89,7 +90,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
       ...{ health, clock, random, record: records.api, adminKey: deps.adminKey },
       edgeName: config.edge.name,
       metrics: async () => {
-        records.app.hostsByState(await hosts.countByState())
+        records.lifecycle.hostsByState(await hosts.countByState())
         records.certs.certificatesHeld(await certs.count())
         return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())])
       },

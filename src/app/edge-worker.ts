@@ -135,4 +135,4 @@ try {
   process.exitCode = 1
   tell(toFailure(error))
 }
-if (process.connected) process.disconnect()
+if (process.connected) process.disconnect?.()

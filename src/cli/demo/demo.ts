@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { EnvironmentVariables } from '../../config/index.ts'
 import type { Clock } from '../../kernel/index.ts'
 import { DemoError } from './demo-error.ts'
 import { startDns, type TestDns } from './dns.ts'
@@ -10,8 +11,11 @@ import { type DemoServer, followLinks, tellHostStory } from './story.ts'
 
 export interface DemoDeps {
   /** Starts Postern as `postern serve` would, with these settings and no others. */
-  readonly startServer: (settings: ReadonlyMap<string, string>) => Promise<DemoServer>
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly startServer: (how: {
+    readonly settings: ReadonlyMap<string, string>
+    readonly cwd: string
+  }) => Promise<DemoServer>
+  readonly environment: Pick<EnvironmentVariables, 'names' | 'read'>
   readonly clock: Clock
   readonly print: (line: string) => void
 }
@@ -40,7 +44,11 @@ export async function runDemo(
     print(`${seconds.padStart(7)} s  ${sentence}`)
   }
 
-  const binaries = await findPebble({ environment, onProgress: say })
+  const variables = environment.names().map((name) => [name, environment.read(name)])
+  const binaries = await findPebble({
+    environment: Object.fromEntries(variables),
+    onProgress: say,
+  })
   if ('missing' in binaries) throw new DemoError('demo/pebble-missing', binaries.missing)
   await using running = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'postern-demo-'))
@@ -49,7 +57,10 @@ export async function runDemo(
   const { dns, pebble, httpPort } = await startOutsideWorld(running, binaries)
   say(`Pebble ${binaries.version ?? ''} (a CA) and a DNS server are running on this machine.`)
   const server = running.use(
-    await deps.startServer(await demoSettings({ folder, dns, pebble, httpPort })),
+    await deps.startServer({
+      settings: await demoSettings({ folder, dns, pebble, httpPort }),
+      cwd: folder,
+    }),
   )
   say(`Postern serves http on port ${httpPort}, https on port ${server.httpsPort}.`)
 

@@ -28,10 +28,12 @@ export function createSelfSigned(clock: Clock): SelfSigned {
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   })
   const ecdsaWithSha256 = derSequence(derObjectIdentifier('1.2.840.10045.4.3.2'))
-  const name = distinguishedName('Postern local test server')
+  const serial = Buffer.concat([Buffer.from([1]), randomBytes(15)])
+  // OpenSSL tells roots apart by their names.
+  const name = distinguishedName(`Postern local test server ${serial.toString('hex')}`)
   const toBeSigned = derSequence(
     der(0xa0, derUnsigned(Buffer.from([2]))), // X.509 version 3
-    derUnsigned(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
+    derUnsigned(serial),
     ecdsaWithSha256,
     name,
     derSequence(

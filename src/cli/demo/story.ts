@@ -9,14 +9,14 @@ import {
   signedLinkSchema,
   type WireHost,
 } from '../../api/native/contract.ts'
-import type { Clock } from '../../kernel/index.ts'
+import type { Clock, Redacted } from '../../kernel/index.ts'
 import { DemoError } from './demo-error.ts'
 
 /** The running Postern, as a stranger sees it. */
 export interface DemoServer extends AsyncDisposable {
   readonly httpsPort: number
   readonly apiUrl: string
-  readonly adminKey: string
+  readonly adminKey: Redacted<string>
 }
 
 interface StoryDeps {
@@ -122,7 +122,7 @@ async function callApi<Schema extends z.ZodType>(
   body?: object,
 ): Promise<z.output<Schema>> {
   const answer = await fetch(`${apiUrl}/api/v1${path}`, {
-    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${adminKey.reveal()}`, 'content-type': 'application/json' },
     ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
     signal: AbortSignal.timeout(STORY_MS_MAX),
   })

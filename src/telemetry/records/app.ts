@@ -20,7 +20,6 @@ export function createAppRecord({
     help: 'Rounds of background work that failed, by loop',
     labels: ['loop'],
   })
-  const hosts = metrics.gauge({ name: 'hosts', help: 'Hosts by state', labels: ['state'] })
   return {
     started: (facts: { http: string; https: string; api: string; workers: number; ms: number }) =>
       log.info('started', facts),
@@ -45,12 +44,5 @@ export function createAppRecord({
     reloaded: (facts: { needRestart: readonly string[] }) =>
       log.info('configuration-reloaded', facts),
     reloadRefused: (facts: { error: unknown }) => log.error('configuration-refused', facts),
-    edgeNameMissing: () =>
-      log.warn('edge-name-missing', {
-        fix: 'Set edge.name to the name that customers point their CNAMEs at, before adding hosts.',
-      }),
-    hostsByState: (counts: Readonly<Record<string, number>>) => {
-      for (const [state, count] of Object.entries(counts)) hosts.set({ state }, count)
-    },
   }
 }
