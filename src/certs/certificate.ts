@@ -70,10 +70,7 @@ export function verifyIssued({ chainPem, privateKey, hostname, now }: IssuedChai
   if (!sanHolds(leaf, hostname)) {
     throw unusable('names-host', `does not name ${hostname}`)
   }
-  // Without any extended key usage a certificate is good for everything (RFC 5280 §4.2.1.12).
-  if (!(leaf.keyUsage ?? [SERVER_AUTHENTICATION]).includes(SERVER_AUTHENTICATION)) {
-    throw unusable('for-servers', 'is not for TLS servers')
-  }
+  if (!isForServers(leaf)) throw unusable('for-servers', 'is not for TLS servers')
   refuseOutOfValidity(chain, now)
   refuseBrokenLinks(chain)
   return {
@@ -85,8 +82,6 @@ export function verifyIssued({ chainPem, privateKey, hostname, now }: IssuedChai
   }
 }
 
-const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
-
 type Chain = readonly [X509Certificate, ...X509Certificate[]]
 
 function readChain(chainPem: string): Chain {
@@ -96,6 +91,13 @@ function readChain(chainPem: string): Chain {
     if (cause instanceof NetError) throw unusable('readable', 'cannot be read', cause)
     throw cause
   }
+}
+
+const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
+
+/** Without any extended key usage a certificate is good for everything (RFC 5280 §4.2.1.12). */
+function isForServers({ keyUsage }: { readonly keyUsage?: readonly string[] }): boolean {
+  return keyUsage === undefined || keyUsage.includes(SERVER_AUTHENTICATION)
 }
 
 /** An expired intermediate breaks the chain for clients just as an expired leaf does. */
