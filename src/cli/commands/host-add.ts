@@ -71,15 +71,15 @@ async function addAll(adding: Adding, names: readonly NamedHost[]): Promise<Adde
   const hosts: WireHost[] = []
   const failures: { readonly host: string; readonly error: unknown }[] = []
   const { terminal, ports } = adding.context
-  const isStory = names.length === 1
+  const isOnly = names.length === 1
   await terminal.progress(
     () => `${hosts.length} of ${names.length} ${adding.options.wait ? 'active' : 'added'}`,
     () =>
       bounded(names, HOSTS_AT_ONCE, async (name) => {
         try {
-          hosts.push(await addOne(adding, name, isStory ? '' : `${name.host}  `))
+          hosts.push(await addOne(adding, name, isOnly ? '' : `${name.host}  `))
         } catch (error) {
-          if (isHopeless(error) || ports.signal.aborted) throw error
+          if (isOnly || isHopeless(error) || ports.signal.aborted) throw error
           failures.push({ host: name.host, error })
         }
       }),
