@@ -36,14 +36,16 @@ export function createTrackingRecord({
     hitsStored: (count: number) => stored.inc(count),
     hitAnsweredEarly: () => late.inc(),
     hitsWaiting: (count: number) => waiting.set(count),
-    hitsLost: (count: number) => {
-      lost.inc(count)
-      log.error('hits-lost', { count })
-    },
+    /** No room for it. Counted only: the log says `hits-not-stored` all the while. */
+    hitLost: () => lost.inc(),
     hitsNotStored: (facts: { readonly waiting: number; readonly error: unknown }) =>
       log.error('hits-not-stored', facts),
     hitsStoredAgain: (facts: { readonly waiting: number }) => log.info('hits-stored-again', facts),
+    /** This process ends, and the store is still away. */
+    hitsGivenUp: (count: number) => {
+      lost.inc(count)
+      log.error('hits-given-up', { count })
+    },
     linkRefused: (reason: string) => refused.inc({ reason }),
-    linkKeyMade: (keyId: string) => log.info('link-key-made', { keyId }),
   }
 }

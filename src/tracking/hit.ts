@@ -1,0 +1,27 @@
+import type { HitRow } from '../store/index.ts'
+
+/** One open or click, as it happens. */
+export interface Hit {
+  readonly id: string
+  readonly at: Date
+  readonly kind: 'click' | 'open'
+  readonly hostname: string
+  readonly reference: string
+  /** Where a click led. */
+  readonly target: string | undefined
+  readonly address: string
+  readonly userAgent: string
+}
+
+export function hitToRow(hit: Hit): HitRow {
+  return {
+    id: hit.id,
+    at: hit.at.getTime(),
+    kind: hit.kind,
+    hostname: hit.hostname,
+    reference: hit.reference,
+    target: hit.target ?? null,
+    address: hit.address,
+    user_agent: hit.userAgent,
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * tracking: opens and clicks. Signs the links that go into mail, answers them from what they say,
+ * and makes each hit durable before the answer. Knows nothing of hosts, certificates or mail.
+ */
+export {
+  createTrackingBackend,
+  type TrackingBackend,
+  type TrackingRequest,
+  type TrackingResponse,
+} from './backend.ts'
+export { TrackingError, type TrackingErrorCode } from './errors.ts'
+export type { Hit } from './hit.ts'
+export { type HitPage, type HitWishes, type RecordedHit, readHits } from './hit-page.ts'
+export { createHitRecorder, type HitRecorder } from './hit-recorder.ts'
+export { createLinkKeys, type LinkKeys } from './link-keys.ts'
+export { parseLinkTarget } from './link-target.ts'
+export {
+  type Link,
+  type LinkDraft,
+  type LinkKey,
+  type OpenedLink,
+  openLink,
+  signLink,
+} from './signed-link.ts'
