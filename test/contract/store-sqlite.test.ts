@@ -8,6 +8,7 @@ import {
   rm,
   stat,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -86,6 +87,17 @@ describe('a store in a SQLite file', () => {
     expect(await inspectStore({ url })).toMatchObject({ kind: 'present', schemaVersion: 1 })
     expect(await fingerprint(join(folder, 'data'))).toEqual(before)
   })
+
+  test('is inspected at once when it was killed in its very first transaction', async () => {
+    await killWriterAfter({ url }, 1)
+    // All that is there then: the header of the log, and an index that nobody has filled.
+    await truncate(`${path}-wal`, 32)
+    await writeFile(`${path}-shm`, Buffer.alloc(32 * 1024))
+    const before = await fingerprint(join(folder, 'data'))
+    expect(await inspectStore({ url })).toEqual({ kind: 'empty' })
+    expect(await fingerprint(join(folder, 'data'))).toEqual(before)
+    await using _next = await openStore({ url }, testStoreDeps())
+  }, 5000)
 
   test('is inspected where nothing is yet without making anything', async () => {
     expect(await inspectStore({ url })).toEqual({ kind: 'empty' })

@@ -1,9 +1,10 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type { StoreInspection } from '../engine.ts'
 import { StoreError } from '../errors.ts'
 import { hasContent, requireWritable } from './files.ts'
+import { hasLog } from './write-ahead-log.ts'
 
 /**
  * Reads schema version and key checks without changing a byte. better-sqlite3 cannot: it takes no
@@ -37,8 +38,7 @@ export async function inspectSqlite(path: string): Promise<StoreInspection> {
  */
 function readOnlyUrl(path: string): URL {
   const url = pathToFileURL(path)
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })
-  if (!log || log.size === 0) url.searchParams.set('immutable', '1')
+  if (!hasLog(`${path}-wal`)) url.searchParams.set('immutable', '1')
   else if (existsSync(`${path}-shm`)) url.searchParams.set('readonly_shm', '1')
   return url
 }

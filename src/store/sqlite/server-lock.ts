@@ -12,6 +12,8 @@ export function acquireServerLock(databasePath: string): Disposable {
   const path = `${databasePath}.lock`
   const lock = openLock(path)
   try {
+    // Nothing is ever written: no journal is needed, and none is left behind.
+    lock.pragma('journal_mode = off')
     lock.exec('begin exclusive')
   } catch (error) {
     lock.close()
