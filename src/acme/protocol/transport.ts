@@ -1,7 +1,7 @@
 /** HTTPS as ACME uses it (RFC 8555 §6.1). Not done: redirects, which no CA's API needs. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { AcmeError } from '../errors.ts'
 
 export interface HttpReply {
@@ -37,30 +37,38 @@ const IDLE_MS_MAX = 20_000
 /** `extraRootsPem` are trusted besides the machine's own roots. */
 export function createTransport({
   extraRootsPem,
+  requestMsMax = REQUEST_MS_MAX,
 }: {
   readonly extraRootsPem: string | undefined
+  readonly requestMsMax?: number
 }): Transport {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: SOCKETS_MAX,
     timeout: IDLE_MS_MAX,
-    ...(extraRootsPem === undefined
-      ? {}
-      : { ca: [...getCACertificates('default'), extraRootsPem] }),
+    ...(extraRootsPem === undefined ? {} : { secureContext: contextTrusting(extraRootsPem) }),
   })
   return {
-    send: (question, signal) => exchange(question, agent, signal),
+    send: async (question, signal) => {
+      signal.throwIfAborted()
+      const deadline = AbortSignal.timeout(requestMsMax)
+      return exchange(question, agent, { signal, deadline })
+    },
     [Symbol.dispose]: () => agent.destroy(),
   }
+}
+
+/** One context for all connections: given as `ca`, the roots are part of each look-up of a socket. */
+function contextTrusting(extraRootsPem: string): SecureContext {
+  return createSecureContext({ ca: [...getCACertificates('default'), extraRootsPem] })
 }
 
 async function exchange(
   question: HttpQuestion,
   agent: Agent,
-  signal: AbortSignal,
+  { signal, deadline }: { readonly signal: AbortSignal; readonly deadline: AbortSignal },
 ): Promise<HttpReply> {
-  signal.throwIfAborted()
-  const both = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS_MAX)])
+  const both = AbortSignal.any([signal, deadline])
   try {
     const response = await ask(question, agent, both)
     const text = await readText(response)
@@ -131,7 +139,7 @@ function noAnswer(cause: unknown): AcmeError {
 function whyNoAnswer(cause: unknown): string {
   if (!(cause instanceof Error)) return 'unknown failure'
   if (cause.name === 'AbortError' || cause.name === 'TimeoutError') {
-    return `no answer within ${REQUEST_MS_MAX / 1000} s`
+    return 'no answer in time'
   }
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
 }

@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { startDns } from '../../src/cli/demo/dns.ts'
-import { findPebble, startPebble } from '../../src/cli/demo/pebble.ts'
+import { startDns } from '../../../src/cli/demo/dns.ts'
+import { findPebble, startPebble } from '../../../src/cli/demo/pebble.ts'
 
 const found = await findPebble({ environment: process.env })
 const folders: string[] = []
@@ -62,7 +62,7 @@ describe.skipIf('missing' in found)('the servers of the demo', () => {
   it('die with a parent that is killed', async () => {
     if ('missing' in found) return
     const script = `
-      import { startDns } from '${import.meta.dirname}/../../src/cli/demo/dns.ts'
+      import { startDns } from '${import.meta.dirname}/../../../src/cli/demo/dns.ts'
       const dns = await startDns({ binaries: ${JSON.stringify(found)} })
       console.log(dns.address)
       setInterval(() => {}, 1000)`
