@@ -24,7 +24,7 @@ export interface Listening {
 export function createListening({
   record,
 }: {
-  readonly record: Pick<EdgeRecord, 'connectionsOpen' | 'connectionShed'>
+  readonly record: Pick<EdgeRecord, 'connectionsOpen' | 'connectionShed' | 'failed'>
 }): Listening {
   const servers = new Set<Server>()
   const sockets = new Set<Socket>()
@@ -54,6 +54,8 @@ export function createListening({
         accept(socket, listener),
       )
       const bound = await bind(server, address, { reusePort, backlog: BACKLOG_CONNECTIONS })
+      // Out of file descriptors, say. It passes; ending the process would not help anybody.
+      server.on('error', (error) => record.failed('accepting connections', error))
       servers.add(server)
       return bound
     },
@@ -104,8 +106,10 @@ function bind(
   options: ListenOptions,
 ): Promise<BoundAddress> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(whyNotBound(error, address)))
+    const fail = (error: Error): void => reject(whyNotBound(error, address))
+    server.once('error', fail)
     server.listen({ ...address, ...options }, () => {
+      server.off('error', fail)
       const bound = server.address()
       if (typeof bound === 'object' && bound) resolve({ host: bound.address, port: bound.port })
     })

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+import {
+  createChallengeResponder,
+  readChallengePath,
+} from '../../../src/edge/challenge-responder.ts'
+import { parseWireHostname } from '../../../src/kernel/index.ts'
+
+describe("the CA's corner", () => {
+  it('is one exact path with a token', () => {
+    const token = 'LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0'
+    expect(readChallengePath(`/.well-known/acme-challenge/${token}`)).toEqual({
+      kind: 'token',
+      token,
+    })
+    expect(readChallengePath(`/.well-known/acme-challenge/${'a'.repeat(128)}`).kind).toBe('token')
+  })
+
+  it.each([
+    `/.well-known/acme-challenge/${'a'.repeat(129)}`,
+    '/.well-known/acme-challenge/a/b',
+    '/.well-known/acme-challenge/a?b',
+    '/.well-known/acme-challenge/é',
+    '/.well-known/acme-challenge',
+    '/.well-known/acme-challenge?x',
+    '//.well-known//acme-challenge/a',
+    '/./.well-known/./acme-challenge/a',
+    '/a/../.well-known/acme-challenge/a',
+    '/../../.well-known/acme-challenge/a',
+    '/%2e%77ell-known/acme-challenge/a',
+    '/%252ewell-known/acme-challenge/a',
+    '/.well-known%2facme-challenge%2Fa',
+    '/.well-known\\acme-challenge\\a',
+    '/.well-known%5cacme-challenge/a',
+    '/.Well-Known/ACME-challenge/a',
+  ])('%s is malformed, and no backend sees it', (target) => {
+    expect(readChallengePath(target).kind).toBe('malformed')
+  })
+
+  it.each([
+    '/',
+    '/c/k/p/m',
+    '/?/.well-known/acme-challenge/a',
+    '/x/.well-known/acme-challenge/a',
+    '/.well-known/security.txt',
+    '/.well-known/acme-challenger/a',
+  ])('%s is elsewhere', (target) => {
+    expect(readChallengePath(target).kind).toBe('elsewhere')
+  })
+})
+
+it('bounds the look-ups for hosts that nobody has heard of', async () => {
+  const gate = Promise.withResolvers<string | undefined>()
+  let asked = 0
+  const responder = createChallengeResponder({
+    challenges: {
+      answer: () => {
+        asked += 1
+        return gate.promise
+      },
+    },
+    membership: { has: (hostname) => hostname === 'known.test' },
+    record: { challengeAsked: () => undefined },
+  })
+  const ask = (name: string) => {
+    const hostname = parseWireHostname(name)
+    if (!hostname) throw new TypeError(name)
+    return responder.respond(hostname, 'token')
+  }
+  const asking = Array.from({ length: 20 }, (_, index) => ask(`stranger-${index}.test`))
+  expect(asked).toBe(8)
+  asking.push(ask('known.test'))
+  expect(asked).toBe(9)
+  gate.resolve('proof')
+  const answers = await Promise.all(asking)
+  expect(answers.filter(Boolean)).toHaveLength(9)
+  await ask('stranger.test')
+  expect(asked).toBe(10)
+})
