@@ -55,7 +55,22 @@ export async function openKeys(
         .values({ key_id: keyId, sealed, created_at: clock.now().getTime() })
         .onConflict((conflict) => conflict.column('key_id').doNothing())
         .execute()
+      await standBackForOthers(store, keyRing, keyId)
     },
+  }
+}
+
+/**
+ * Two nodes that start at once on an empty database may each have made a key of their own. Nothing
+ * is sealed yet: whoever sees the other's key takes its own mark back, and ends.
+ */
+async function standBackForOthers(store: Store, keyRing: KeyRing, keyId: string): Promise<void> {
+  const rows = await store.db.selectFrom('key_checks').selectAll().execute()
+  try {
+    verifyKeyChecks(keyRing, rows.map(toKeyCheck))
+  } catch (error) {
+    await store.db.deleteFrom('key_checks').where('key_id', '=', keyId).execute()
+    throw error
   }
 }
 

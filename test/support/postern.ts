@@ -88,6 +88,8 @@ export interface StartOptions {
   readonly settings?: Settings
   readonly directory?: string
   readonly env?: Record<string, string>
+  /** Another server's directory, whose master key this one shares. */
+  readonly keyOf?: string
 }
 
 /** Starts the server on free ports and waits until it is ready. */
@@ -96,7 +98,7 @@ export async function startPostern(options: StartOptions = {}): Promise<RunningP
   const directory = options.directory ?? (await makeDirectory())
   const settings = {
     'store.url': `sqlite:${directory}/postern.sqlite`,
-    'vault.key': `file:${directory}/master.key`,
+    'vault.key': `file:${options.keyOf ?? directory}/master.key`,
     'edge.http': '127.0.0.1:0',
     'edge.https': '127.0.0.1:0',
     'api.listen': '127.0.0.1:0',
@@ -122,7 +124,9 @@ export async function startPostern(options: StartOptions = {}): Promise<RunningP
     child.stderr.on('data', read)
     void closed.then(([code]) => fail(new Error(`postern ended with ${code}:\n${output}`)))
   })
-  const adminKey = (await readFile(join(directory, 'admin.key'), 'utf8')).trim()
+  const adminKey = (
+    await readFile(join(dataDirectoryOf(directory, settings['store.url']), 'admin.key'), 'utf8')
+  ).trim()
 
   const stop = async (): Promise<PosternEnd> => {
     const from = performance.now()
@@ -149,6 +153,11 @@ export async function startPostern(options: StartOptions = {}): Promise<RunningP
       if (ownDirectory) await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** As the README says: beside the SQLite file, else below the folder it was started in. */
+function dataDirectoryOf(directory: string, storeUrl: Settings[string] | undefined): string {
+  return String(storeUrl).startsWith('sqlite:') ? directory : join(directory, 'certs-store/data')
 }
 
 interface StartedLine {
