@@ -4,7 +4,8 @@ import {
   type ChallengeResponder,
   readChallengePath,
 } from './challenge-responder.ts'
-import { type Connection, isOurs, mayCarry } from './ownership.ts'
+import type { Connection } from './connection.ts'
+import { isOurs, mayCarry } from './ownership.ts'
 import type { Page } from './pages.ts'
 import type { CertificateSource, HostMembership } from './ports.ts'
 import type { RequestVerdict } from './request-rules.ts'

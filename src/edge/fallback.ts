@@ -1,120 +1,69 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { createServer, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { EdgeRecord } from '../telemetry/index.ts'
+import { openConnection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
-import type { Arrival } from './gate.ts'
+import type { Reader } from './gate.ts'
 import {
   DEADLINE_CHECK_MS,
   HEAD_BYTES_MAX,
   HEAD_MS_MAX,
   KEEP_ALIVE_MS,
-  PIPELINED_REQUESTS_MAX,
   REQUEST_MS_MAX,
   REQUESTS_PER_CONNECTION_MAX,
   SOCKET_IDLE_MS_MAX,
 } from './limits.ts'
-import { type Connection, openConnection } from './ownership.ts'
 import { type Page, writeLastPage } from './pages.ts'
+import { createTurns, type Visit } from './turns.ts'
 
 /**
  * Reads the full grammar of HTTP/1.1 with node:http: bodies, chunks, upgrades, pipelining. What it
- * accepts is judged again (`request-rules`), because it accepts too much.
+ * accepts is judged again (`request-rules`), because it accepts too much. Takes connections of
+ * which no byte has been read, or whose bytes were put back.
  */
-export interface Fallback {
-  /** Takes over a connection of which no byte has been read, or whose bytes were put back. */
-  take(socket: Socket, arrival: Arrival): void
+export interface Fallback extends Reader {
   /** From now on every answer is its connection's last; idle connections are closed. */
   windDown(): void
   /** Ends the watch over deadlines. The connections are the listeners' to end. */
   close(): void
 }
 
-/** A connection and the requests on it that have no answer yet, the one under way first. */
-interface Visit {
-  readonly connection: Connection
-  readonly waiting: Turn[]
-  /** Bytes that are not HTTP have come: the answer under way is the last. */
-  isBroken: boolean
-}
-
-interface Turn {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-}
-
 export function createFallback(
   { exchange, record }: { readonly exchange: Exchange; readonly record: EdgeRecord },
   { upgrades }: { readonly upgrades: 'tunnelled' | 'ignored' },
 ): Fallback {
+  const turns = createTurns({ exchange, record })
   const visits = new WeakMap<Duplex, Visit>()
-  const answering = new Set<ServerResponse>()
-  let isWindingDown = false
-  const server = createReader(upgrades)
-
   const visitOf = (socket: Duplex): Visit => {
     const visit = visits.get(socket)
     if (!visit) throw new TypeError('A request came over a connection that was never taken.')
     return visit
   }
-  // One at a time: node:http reads ahead, and what follows a refused request must not be served.
-  const enqueue = (request: IncomingMessage, response: ServerResponse): void => {
-    const visit = visitOf(request.socket)
-    visit.waiting.push({ request, response })
-    if (visit.waiting.length > PIPELINED_REQUESTS_MAX) request.socket.destroy()
-    else if (visit.waiting.length === 1) serveFirst(visit)
-  }
-  const serveFirst = (visit: Visit): void => {
-    const [turn] = visit.waiting
-    if (!turn) return
-    const { request, response } = turn
-    const { socket } = request
-    answering.add(response)
-    if (isWindingDown) response.setHeader('connection', 'close')
-    response.once('finish', () => {
-      record.answered(response.statusCode, visit.connection.arrival.secure ? 'https' : 'http')
-    })
-    response.once('close', () => {
-      answering.delete(response)
-      // Answered before its end: nobody will read the rest, and it must not look like a request.
-      if (visit.isBroken || !request.complete) socket.destroySoon()
-      visit.waiting.shift()
-      if (socket.writable) serveFirst(visit)
-    })
-    void exchange.serve(request, response, visit.connection)
-  }
 
-  server.on('request', enqueue)
-  server.on('checkContinue', enqueue)
+  const server = createReader(upgrades)
+  for (const event of ['request', 'checkContinue'] as const) {
+    server.on(event, (request, response) => {
+      turns.enqueue(visitOf(request.socket), { request, response })
+    })
+  }
   server.on('upgrade', (request, socket, head) => {
-    destroyOnError(socket)
-    const { connection, waiting } = visitOf(socket)
-    // An answer is under way, and would get mixed up with what comes after the upgrade.
-    if (waiting.length > 0) socket.destroy()
-    else void exchange.upgrade(request, socket, head, connection)
+    const { connection } = leaveHttp(socket, visitOf(socket))
+    if (!socket.destroyed) void exchange.upgrade(request, socket, head, connection)
   })
   server.on('connect', (_request, socket) => {
-    destroyOnError(socket)
+    leaveHttp(socket, visitOf(socket))
     record.refused('method')
-    if (visitOf(socket).waiting.length > 0) socket.destroy()
-    else writeLastPage(socket, { status: 405, sentence: 'CONNECT is not allowed here.' })
+    writeLastPage(socket, { status: 405, sentence: 'CONNECT is not allowed here.' })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const visit = visits.get(socket)
     const page = pageOf(error.code)
-    const turn = visit?.waiting[0]
-    if (page && visit && turn) {
-      // In the middle of an answer a page would become part of it.
-      visit.isBroken = true
-      if (!turn.request.complete && !turn.response.writableEnded) socket.destroy()
-      return
+    const visit = visits.get(socket)
+    if (!page) socket.destroy()
+    else if (visit && visit.waiting.length > 0) breakOff(visit, socket)
+    else {
+      record.refused('grammar')
+      writeLastPage(socket, page)
     }
-    if (!page) {
-      socket.destroy()
-      return
-    }
-    record.refused('grammar')
-    writeLastPage(socket, page)
   })
   watchDeadlines(server)
 
@@ -124,10 +73,7 @@ export function createFallback(
       server.emit('connection', socket)
     },
     windDown: () => {
-      isWindingDown = true
-      for (const response of answering) {
-        if (!response.headersSent) response.setHeader('connection', 'close')
-      }
+      turns.windDown()
       server.closeIdleConnections()
     },
     close: () => server.close(),
@@ -163,9 +109,22 @@ function watchDeadlines(server: Server): void {
   server.emit('listening')
 }
 
-/** node:http lets go of a socket that leaves HTTP; an error nobody hears would end the process. */
-function destroyOnError(socket: Duplex): void {
+/**
+ * node:http lets go of a socket that leaves HTTP, and an error nobody hears would end the process.
+ * While an answer is under way the two would get mixed up on the wire: then the visit ends.
+ */
+function leaveHttp(socket: Duplex, visit: Visit): Visit {
   socket.on('error', () => socket.destroy())
+  if (visit.waiting.length > 0) socket.destroy()
+  return visit
+}
+
+/** In the middle of an answer a page would become part of it: the answer ends, then the visit. */
+function breakOff(visit: Visit, socket: Duplex): void {
+  visit.isBroken = true
+  const [turn] = visit.waiting
+  // The broken bytes are its own body: it will never be whole.
+  if (turn && !turn.request.complete && !turn.response.writableEnded) socket.destroy()
 }
 
 /** What to say to bytes that are not HTTP; `undefined`: nobody is there to read it. */

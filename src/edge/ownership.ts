@@ -1,18 +1,6 @@
 import type { Hostname } from '../kernel/index.ts'
-import type { Arrival } from './gate.ts'
+import type { Connection } from './connection.ts'
 import type { HostMembership } from './ports.ts'
-
-/** A connection and the one name it is for, once that is known. */
-export interface Connection {
-  readonly arrival: Arrival
-  /** Over TLS only: a connection in clear may serve several of our hosts in turn. */
-  hostname: Hostname | undefined
-}
-
-/** A connection of which nothing has been read yet. */
-export function openConnection(arrival: Arrival): Connection {
-  return { arrival, hostname: arrival.servername }
-}
 
 /**
  * Whether a request for `hostname` may come over this connection: over TLS only for the name that

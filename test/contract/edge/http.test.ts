@@ -162,6 +162,17 @@ describe('a request in clear', () => {
     ])
   })
 
+  it('may not be sent ahead of its answers without end', async () => {
+    await using slow = await openEdge({ answer: () => new Promise(() => undefined) })
+    expect(await sendRaw(slow.httpPort, get(OURS).repeat(33))).toBe('')
+    expect(slow.seen).toHaveLength(1)
+  })
+
+  it('is answered even if garbage follows it', async () => {
+    const answer = await sendRaw(under.httpPort, `${get(OURS)}garbage\r\n\r\n`, { answers: 2 })
+    expect(answer.match(/HTTP\/1\.1 200/g)).toHaveLength(1)
+  })
+
   it('is misdirected for a host that is not ours, without a look-up', async () => {
     expect(statusOf(await sendRaw(under.httpPort, get('stranger.test')))).toBe(421)
     expect(under.asked.membership).toBe(0)

@@ -107,6 +107,23 @@ describe('a body', () => {
     expect(backend.text()).not.toMatch(/x=y|Trailer: x/)
   })
 
+  it('is invited when the visitor asks first, but not for a request that is refused', async () => {
+    await using backend = await openBackend((socket, received) => {
+      if (received.endsWith('abc')) socket.write(OK_ANSWER)
+    })
+    await using under = await openEdge({ backend: backend.target })
+    const head = (hostname: string): string =>
+      `POST / HTTP/1.1\r\nHost: ${hostname}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n`
+    const visitor = connect(under.httpPort, '127.0.0.1')
+    visitor.write(head(OURS))
+    expect(String(await once(visitor, 'data'))).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+    visitor.write('abc')
+    expect(statusOf(String(await once(visitor, 'data')))).toBe(200)
+    expect(backend.text()).not.toMatch(/expect/i)
+    visitor.destroy()
+    expect(statusOf(await sendRaw(under.httpPort, head('stranger.test')))).toBe(421)
+  })
+
   it('is never read as a request by the backend, whatever the method', async () => {
     let requests = 0
     const server = createServer((request, response) => {

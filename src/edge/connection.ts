@@ -1,0 +1,43 @@
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { type Hostname, parseWireHostname } from '../kernel/index.ts'
+
+/** What is known of a connection before its first byte is read. */
+export interface Arrival {
+  readonly secure: boolean
+  /** The name the visitor asked TLS for; `undefined` in clear, and on resumed TLS 1.2. */
+  readonly servername: Hostname | undefined
+  /** IPv4 in its own form, also on a dual-stack socket. */
+  readonly address: string
+  /** The port it came to. */
+  readonly port: number
+}
+
+/** A connection and the one name it is for, once that is known. */
+export interface Connection {
+  readonly arrival: Arrival
+  /** Over TLS only: a connection in clear may serve several of our hosts in turn. */
+  hostname: Hostname | undefined
+}
+
+/** A connection of which nothing has been read yet. */
+export function openConnection(arrival: Arrival): Connection {
+  return { arrival, hostname: arrival.servername }
+}
+
+/** Reads what the socket knows; to be asked while it is open. */
+export function arrivalOf(socket: Socket): Arrival {
+  const secure = socket instanceof TLSSocket
+  const name = secure ? servernameOf(socket) : undefined
+  return {
+    secure,
+    servername: name === undefined ? undefined : parseWireHostname(name),
+    address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
+    port: socket.localPort ?? 0,
+  }
+}
+
+/** Node says `false` where its types say nothing: no name, or a resumed TLS 1.2 session. */
+function servernameOf(socket: TLSSocket & { readonly servername?: unknown }): string | undefined {
+  return typeof socket.servername === 'string' ? socket.servername : undefined
+}

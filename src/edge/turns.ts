@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { EdgeRecord } from '../telemetry/index.ts'
+import type { Connection } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+import { PIPELINED_REQUESTS_MAX } from './limits.ts'
+
+/** A connection and the requests on it that have no answer yet, the one under way first. */
+export interface Visit {
+  readonly connection: Connection
+  readonly waiting: Turn[]
+  /** Bytes that are not HTTP have come: the answer under way is the last. */
+  isBroken: boolean
+}
+
+export interface Turn {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/**
+ * Takes the requests of a connection one at a time: node:http reads ahead, and what follows a
+ * refused request must not be served.
+ */
+export interface Turns {
+  enqueue(visit: Visit, turn: Turn): void
+  /** From now on every answer is its connection's last. */
+  windDown(): void
+}
+
+export function createTurns({
+  exchange,
+  record,
+}: {
+  readonly exchange: Pick<Exchange, 'serve'>
+  readonly record: Pick<EdgeRecord, 'answered'>
+}): Turns {
+  const answering = new Set<ServerResponse>()
+  let isWindingDown = false
+
+  const serveFirst = (visit: Visit): void => {
+    const [turn] = visit.waiting
+    if (!turn) return
+    const { request, response } = turn
+    const { socket } = request
+    answering.add(response)
+    if (isWindingDown) response.setHeader('connection', 'close')
+    response.once('finish', () => {
+      record.answered(response.statusCode, visit.connection.arrival.secure ? 'https' : 'http')
+    })
+    response.once('close', () => {
+      answering.delete(response)
+      // Answered before its end: nobody will read the rest, and it must not look like a request.
+      if (visit.isBroken || !request.complete) socket.destroySoon()
+      visit.waiting.shift()
+      if (socket.writable) serveFirst(visit)
+    })
+    void exchange.serve(request, response, visit.connection)
+  }
+
+  return {
+    enqueue: (visit, turn) => {
+      visit.waiting.push(turn)
+      if (visit.waiting.length > PIPELINED_REQUESTS_MAX) turn.request.socket.destroy()
+      else if (visit.waiting.length === 1) serveFirst(visit)
+    },
+    windDown: () => {
+      isWindingDown = true
+      for (const response of answering) {
+        if (!response.headersSent) response.setHeader('connection', 'close')
+      }
+    },
+  }
+}
