@@ -2,10 +2,12 @@
  * The executable: hands arguments, environment, streams and signals to the command line, and what
  * only the whole program can do (serve, demo, doctor) with them.
  */
-import { dataDirectoryOf, doctorChecks, serve, startDemoServer } from './app/index.ts'
 import { runCli, runDemo } from './cli/index.ts'
 import { readEnvironment } from './config/index.ts'
 import { systemClock, systemRandom } from './kernel/index.ts'
+
+/** Only when it is needed: a command that talks to a server starts in half the time without. */
+const loadApp = () => import('./app/index.ts')
 
 const variables = readEnvironment()
 const outside = { clock: systemClock, random: systemRandom, variables }
@@ -26,9 +28,13 @@ process.exitCode = await runCli(process.argv.slice(2), {
   clock: systemClock,
   fetch,
   signal: interrupted.signal,
-  serve: (config, reloadConfig) => serve(config, { ...outside, reloadConfig, print }),
-  demo: (options) =>
-    runDemo(
+  serve: async (config, reloadConfig) => {
+    const { serve } = await loadApp()
+    await serve(config, { ...outside, reloadConfig, print })
+  },
+  demo: async (options) => {
+    const { startDemoServer } = await loadApp()
+    await runDemo(
       {
         clock: systemClock,
         environment: variables,
@@ -37,8 +43,12 @@ process.exitCode = await runCli(process.argv.slice(2), {
       },
       options,
       interrupted.signal,
-    ),
-  dataDirectory: dataDirectoryOf,
-  doctorChecks: (config) => doctorChecks(config, outside),
+    )
+  },
+  dataDirectory: async (config) => {
+    const { dataDirectoryOf } = await import('./app/data-directory.ts')
+    return dataDirectoryOf(config)
+  },
+  doctorChecks: async (config) => (await loadApp()).loadDoctorChecks(config, outside),
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, interrupt)

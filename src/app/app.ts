@@ -6,7 +6,6 @@ import { dataDirectory, openStore } from '../store/index.ts'
 import { type AppRecord, createMetrics, openLog } from '../telemetry/index.ts'
 import { createLinkKeys } from '../tracking/index.ts'
 import type { EnvironmentVariables } from '../vault/index.ts'
-import { startControl } from './control.ts'
 import { type FleetPlan, planFleet, startFleet } from './fleet/start-fleet.ts'
 import { announceRunning, openAdminKey } from './local-files.ts'
 import { openKeys } from './open-keys.ts'
@@ -63,10 +62,12 @@ export async function startApp(
   const linkKeys = createLinkKeys({ store, vault, clock, random })
   await linkKeys.ensure()
 
-  const fleet = running.use(
-    await startFleet(plan, config, { ...outside, store, vault, keyRing, metrics }),
-  )
+  const startingFleet = startFleet(plan, config, { ...outside, store, vault, keyRing, metrics })
+  // The CA's client and the API take half a second to load: time in which the workers start.
+  const loadingControl = import('./control.ts')
+  const fleet = running.use(await startingFleet)
   running.use(rotateTicketKeys({ ...outside, record: records.app }, fleet.useTicketKeys))
+  const { startControl } = await loadingControl
   const control = running.use(
     await startControl({ ...outside, store, vault, linkKeys, fleet, metrics, adminKey }, config),
   )

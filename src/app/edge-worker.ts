@@ -4,6 +4,7 @@
  * channel closes the supervisor is gone, and so is the worker.
  */
 import { on } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import {
   AppError,
   parseWireHostname,
@@ -119,6 +120,8 @@ async function runWorker(): Promise<void> {
     } else if (message.kind === 'start') {
       running = open.use(await startWorker(message.start))
       tell({ kind: 'listening', bound: running.member.bound })
+      // The next worker, perhaps after a crash of this one, finds its sources compiled.
+      flushCompileCache()
     }
   }
 }

@@ -20,7 +20,7 @@ export function createHealth({
   store,
   fleet,
 }: {
-  readonly store: Pick<Store, 'db'>
+  readonly store: Pick<Store, 'db' | 'halted'>
   readonly fleet: Pick<EdgeFleet, 'count'>
 }): Health {
   let isStopping = false
@@ -30,7 +30,7 @@ export function createHealth({
       const reasons = [
         ...(isStopping ? [STOPPING] : []),
         ...(fleet.count().serving === 0 ? [NO_EDGE] : []),
-        ...(await storeReasons(store)),
+        ...(store.halted.aborted ? [STORE_HALTED] : await storeReasons(store)),
       ]
       return { ready: reasons.length === 0, reasons }
     },
@@ -59,6 +59,12 @@ const NO_EDGE = {
   code: 'edge/no-worker',
   sentence: 'No edge worker is serving',
   fix: 'Read the log lines of the process "edge"; workers are started again by themselves.',
+}
+/** Visitors are served from what can still be read; nothing new is promised any more. */
+const STORE_HALTED = {
+  code: 'store/halted',
+  sentence: 'The store failed to write durably and takes no more writes',
+  fix: 'Make sure that the disk is sound and has room, then restart this server.',
 }
 const STORE_SILENT = {
   code: 'store/unreachable',

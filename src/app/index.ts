@@ -3,8 +3,7 @@
  * reverse; supervises the edge workers. Holds no rules of its own.
  */
 export { type Environment, type RunningApp, startApp } from './app.ts'
-export { dataDirectoryOf } from './data-directory.ts'
 export { type DemoServer, type DemoServerSettings, startDemoServer } from './demo-server.ts'
-export { doctorChecks } from './doctor/doctor-checks.ts'
 export { AppStartError } from './errors.ts'
+export { loadDoctorChecks } from './load-doctor.ts'
 export { type ServeDeps, serve } from './serve.ts'

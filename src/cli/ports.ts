@@ -18,8 +18,8 @@ export interface CliPorts {
   readonly serve: (config: Config, reloadConfig: () => Promise<Config>) => Promise<void>
   readonly demo: (options: DemoOptions) => Promise<void>
   /** The folder with `admin.key` and `running.json` of a server with this configuration. */
-  readonly dataDirectory: (config: Config) => string
-  readonly doctorChecks: (config: Config) => readonly DoctorCheck[]
+  readonly dataDirectory: (config: Config) => Promise<string>
+  readonly doctorChecks: (config: Config) => Promise<readonly DoctorCheck[]>
 }
 
 export interface DemoOptions {

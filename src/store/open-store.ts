@@ -1,8 +1,6 @@
 import type { StoreDeps, StoreEngine, StoreInspection } from './engine.ts'
 import { pendingMigrations, readMigrations } from './migrate.ts'
 import type { StoreOptions } from './options.ts'
-import { createPostgresEngine } from './postgres/engine.ts'
-import { createSqliteEngine } from './sqlite/engine.ts'
 import type { Store } from './store.ts'
 import { parseStoreUrl, type StoreLocation } from './store-url.ts'
 
@@ -10,8 +8,9 @@ import { parseStoreUrl, type StoreLocation } from './store-url.ts'
  * Opens the store. A server brings the schema forward and, on SQLite, keeps other servers away; a
  * worker does neither. The caller disposes it. Throws StoreError.
  */
-export function openStore(options: StoreOptions, deps: StoreDeps): Promise<Store> {
-  return engineOf(parseStoreUrl(options.url)).open(deps)
+export async function openStore(options: StoreOptions, deps: StoreDeps): Promise<Store> {
+  const engine = await loadEngine(parseStoreUrl(options.url))
+  return engine.open(deps)
 }
 
 /**
@@ -25,15 +24,20 @@ export async function inspectStore(
   signal?: AbortSignal,
 ): Promise<StoreInspection> {
   const location = parseStoreUrl(options.url)
-  const inspection = await engineOf(location).inspect(signal)
+  const engine = await loadEngine(location)
+  const inspection = await engine.inspect(signal)
   if (inspection.kind === 'present') {
     pendingMigrations(inspection.schemaVersion, await readMigrations(location.engine))
   }
   return inspection
 }
 
-function engineOf(location: StoreLocation): StoreEngine {
-  return location.engine === 'sqlite'
-    ? createSqliteEngine(location.path)
-    : createPostgresEngine(location.url)
+/** Only the engine in use is loaded: each is some megabytes in every worker. */
+async function loadEngine(location: StoreLocation): Promise<StoreEngine> {
+  if (location.engine === 'sqlite') {
+    const { createSqliteEngine } = await import('./sqlite/engine.ts')
+    return createSqliteEngine(location.path)
+  }
+  const { createPostgresEngine } = await import('./postgres/engine.ts')
+  return createPostgresEngine(location.url)
 }

@@ -216,7 +216,7 @@ describe('finding the server', () => {
   it('needs nothing on its own machine', async () => {
     await writeFile(join(folder, 'running.json'), JSON.stringify({ pid: 1, url: api.url }))
     await writeFile(join(folder, 'admin.key'), `${ADMIN_KEY}\n`)
-    const end = await cli(['host', 'list'], { dataDirectory: () => folder, cwd: folder })
+    const end = await cli(['host', 'list'], { dataDirectory: async () => folder, cwd: folder })
     expect(end.code).toBe(0)
   })
 
@@ -226,7 +226,7 @@ describe('finding the server', () => {
   })
 
   it('never sends the local key to a server that was named', async () => {
-    const end = await cli(['host', 'list', '--url', api.url], { dataDirectory: () => folder })
+    const end = await cli(['host', 'list', '--url', api.url], { dataDirectory: async () => folder })
     expect(end.code).toBe(2)
     expect(end.stderr).toMatch(/no key for/)
   })

@@ -37,8 +37,8 @@ export async function cli(args: readonly string[], world: CliWorld = {}): Promis
     signal: new AbortController().signal,
     serve: () => Promise.reject(new Error('not in this test')),
     demo: () => Promise.reject(new Error('not in this test')),
-    dataDirectory: () => '/nonexistent',
-    doctorChecks: () => [],
+    dataDirectory: async () => '/nonexistent',
+    doctorChecks: async () => [],
     ...ports,
   })
   return { code, stdout, stderr, json: () => JSON.parse(stdout) }

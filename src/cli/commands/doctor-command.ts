@@ -20,7 +20,7 @@ export function registerDoctorCommand(program: Command, context: CommandContext)
       const { config } = await configOf(context, options)
       const findings = await terminal.progress(
         () => 'Looking at this machine, DNS and the CA',
-        () => examine(ports.doctorChecks(config), ports.signal),
+        async () => examine(await ports.doctorChecks(config), ports.signal),
       )
       const isBad = findings.some(({ finding }) => finding.verdict === 'bad')
       printResult(context, options, {

@@ -111,13 +111,13 @@ describe('doctor', () => {
   }
 
   it('is content with warnings', async () => {
-    const end = await cli(['doctor'], { doctorChecks: () => [good, warns] })
+    const end = await cli(['doctor'], { doctorChecks: async () => [good, warns] })
     expect(end.stdout).toBe('ok    disk: 9 GB\nwarn  clock: 2 min off\n      Set it.\n')
     expect(end.code).toBe(0)
   })
 
   it('ends in 1 when something is bad, be it a check that breaks', async () => {
-    const end = await cli(['doctor', '--json'], { doctorChecks: () => [breaks, good] })
+    const end = await cli(['doctor', '--json'], { doctorChecks: async () => [breaks, good] })
     expect(end.code).toBe(1)
     expect(end.json()).toMatchObject({
       ok: false,
