@@ -2,6 +2,7 @@ import type { Random } from '../kernel/index.ts'
 import type { HotPaths } from '../store/index.ts'
 import type { HostsRecord } from '../telemetry/index.ts'
 import { createFingerprints, type Fingerprints } from './fingerprints.ts'
+import { createMembershipAnswers } from './membership-answers.ts'
 
 /**
  * Is this hostname ours? An edge worker asks with each handshake and each request, so strangers
@@ -22,11 +23,6 @@ export interface HostDirectory {
   readonly bytes: number
 }
 
-/** Answers kept per worker: 50,000 names of 30 characters are some 5 MB. */
-const KNOWN_MAX = 50_000
-/** Strangers that look like hosts by chance, and retired hosts that are still asked for. */
-const UNKNOWN_MAX = 10_000
-
 interface HostDirectoryDeps {
   readonly hot: Pick<HotPaths, 'hasHost' | 'hostnames'>
   readonly random: Random
@@ -37,40 +33,7 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
   const seed = random.bytes(4).readUInt32BE()
   let members = createFingerprints(seed)
   let loading: Fingerprints | undefined
-  const known = new Set<string>()
-  const unknown = new Set<string>()
-  /** Reads under way. One that is gone from here when it ends has been overtaken by a change. */
-  const reads = new Map<string, Promise<boolean>>()
-
-  const recall = (hostname: string): boolean | undefined => {
-    if (known.has(hostname)) return true
-    return unknown.has(hostname) ? false : undefined
-  }
-  const unlearn = (hostname: string): void => {
-    known.delete(hostname)
-    unknown.delete(hostname)
-    reads.delete(hostname)
-  }
-  const read = (hostname: string): Promise<boolean> => {
-    const reading = hot
-      .hasHost(hostname)
-      .then((isOurs) => {
-        if (reads.get(hostname) !== reading) return isOurs
-        if (isOurs) keep(known, KNOWN_MAX, hostname)
-        else keep(unknown, UNKNOWN_MAX, hostname)
-        return isOurs
-      })
-      .catch((error: unknown) => {
-        // Links that were sent keep working without the store: then the fingerprint has to do.
-        record.membershipUnreadable({ hostname, error })
-        return true
-      })
-      .finally(() => {
-        if (reads.get(hostname) === reading) reads.delete(hostname)
-      })
-    reads.set(hostname, reading)
-    return reading
-  }
+  const answers = createMembershipAnswers({ hot, record })
 
   return {
     load: async () => {
@@ -83,20 +46,17 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
       if (loading !== filling) return
       loading = undefined
       members = filling
-      for (const answers of [known, unknown, reads]) answers.clear()
+      answers.clear()
       record.directoryLoaded({ hosts: members.size, bytes: members.bytes })
     },
     has: (hostname) => members.has(hostname),
-    isOurs: async (hostname) => {
-      if (!members.has(hostname)) return false
-      return recall(hostname) ?? reads.get(hostname) ?? read(hostname)
-    },
+    isOurs: async (hostname) => members.has(hostname) && answers.isHost(hostname),
     note: (hostname) => {
       members.add(hostname)
       loading?.add(hostname)
-      unlearn(hostname)
+      answers.forget(hostname)
     },
-    forget: unlearn,
+    forget: answers.forget,
     get size() {
       return members.size
     },
@@ -104,15 +64,4 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
       return members.bytes
     },
   }
-}
-
-/** Adds to a bounded set; the oldest makes room. */
-function keep(names: Set<string>, max: number, name: string): void {
-  if (names.size >= max) {
-    for (const oldest of names) {
-      names.delete(oldest)
-      break
-    }
-  }
-  names.add(name)
 }

@@ -30,16 +30,21 @@ const STEPS = [
 ] as const
 const OUTCOMES = ['done', 'asked', 'waiting', 'refused', 'failed'] as const
 
-/** An entry before it is written: the table adds the time. */
-export type HistoryDraft = Omit<HistoryEntry, 'at' | 'code'> & {
+/** An entry before it is written. */
+export interface HistoryDraft {
+  /** When it happened, if that was some time before it is written. */
+  readonly at?: Date
+  readonly step: HistoryStep
+  readonly outcome: HistoryOutcome
   readonly code?: string | undefined
+  readonly sentence: string
 }
 
-/** Turns a draft into a row, at the time of the call. */
+/** Turns a draft into a row. */
 export type HistoryWriter = (hostname: string, draft: HistoryDraft) => HostHistoryRow
 
 /**
- * Makes rows whose ids sort in the order in which they were made, even within a millisecond: 48
+ * Makes rows whose ids sort in the order in which they are written, even within a millisecond: 48
  * bits of time, 16 of a counter, 64 of chance.
  */
 export function createHistoryWriter({
@@ -51,15 +56,17 @@ export function createHistoryWriter({
 }): HistoryWriter {
   let lastAt = 0
   let counter = 0
-  return (hostname, { step, outcome, code, sentence }) => {
-    const at = clock.now().getTime()
-    counter = at === lastAt ? (counter + 1) % COUNTERS : 0
-    lastAt = at
-    const id = Buffer.alloc(16)
-    id.writeUIntBE(at, 0, 6)
-    id.writeUInt16BE(counter, 6)
-    random.bytes(8).copy(id, 8)
-    return { id: id.toString('hex'), hostname, at, step, outcome, code: code ?? null, sentence }
+  return (hostname, { at, step, outcome, code, sentence }) => {
+    const now = clock.now().getTime()
+    counter = now === lastAt ? (counter + 1) % COUNTERS : 0
+    lastAt = now
+    const bytes = Buffer.alloc(16)
+    bytes.writeUIntBE(now, 0, 6)
+    bytes.writeUInt16BE(counter, 6)
+    random.bytes(8).copy(bytes, 8)
+    const id = bytes.toString('hex')
+    const happenedAt = at?.getTime() ?? now
+    return { id, hostname, at: happenedAt, step, outcome, code: code ?? null, sentence }
   }
 }
 

@@ -1,5 +1,5 @@
 import { after, type Clock, type Duration, type Hostname } from '../kernel/index.ts'
-import type { Store } from '../store/index.ts'
+import type { HostHistoryRow, Store } from '../store/index.ts'
 import type { Host } from './host.ts'
 import type { HistoryDraft, HistoryWriter } from './host-history.ts'
 import { hostToColumns, rowToHost } from './host-row.ts'
@@ -16,6 +16,8 @@ export interface HostLeases {
   claim(hostname: Hostname, claim: LeaseClaim): Promise<ClaimedHost | undefined>
   /** Keeps leases; returns those that were lost. */
   renewLeases(claimed: readonly ClaimedHost[], leaseFor: Duration): Promise<readonly ClaimedHost[]>
+  /** Does the lease still hold? A cheap look before something that others see. */
+  isLeased(claimed: ClaimedHost): Promise<boolean>
   /** Gives a host back as it is. */
   release(claimed: ClaimedHost): Promise<void>
   /**
@@ -55,27 +57,17 @@ interface HostLeasesDeps {
 export function createHostLeases({ store, clock, toHistoryRow }: HostLeasesDeps): HostLeases {
   return {
     claimDue: ({ limit, ...claim }) => claimDue({ store, clock }, claim, limit),
-    claim: (hostname, claim) =>
-      store.transaction(async (trx) => {
-        const now = clock.now()
-        const row = await trx
-          .updateTable('hosts')
-          .set((eb) => ({
-            ...toLease(claim, now),
-            // What is saved later must be able to tell whether the host was made due meanwhile.
-            next_attempt_at: now.getTime(),
-            lease_fence: eb('lease_fence', '+', 1),
-          }))
-          .where('hostname', '=', hostname)
-          .where('state', '!=', 'retired')
-          .where((eb) =>
-            eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]),
-          )
-          .returningAll()
-          .executeTakeFirst()
-        return row && { host: rowToHost(row), fence: row.lease_fence }
-      }),
+    claim: (hostname, claim) => claimOne({ store, clock }, hostname, claim),
     renewLeases: (claimed, leaseFor) => renewLeases({ store, clock }, claimed, leaseFor),
+    isLeased: async ({ host, fence }) => {
+      const row = await store.db
+        .selectFrom('hosts')
+        .select('lease_holder')
+        .where('hostname', '=', host.hostname)
+        .where('lease_fence', '=', fence)
+        .executeTakeFirst()
+      return typeof row?.lease_holder === 'string'
+    },
     release: async ({ host, fence }) => {
       await store.db
         .updateTable('hosts')
@@ -84,32 +76,10 @@ export function createHostLeases({ store, clock, toHistoryRow }: HostLeasesDeps)
         .where('lease_fence', '=', fence)
         .execute()
     },
-    save: (claimed, host, { history, lease }) =>
-      store.transaction(async (trx) => {
-        const { next_attempt_at: next, ...columns } = hostToColumns(host)
-        const claimedNext = claimed.host.nextAttemptAt?.getTime() ?? null
-        const { numUpdatedRows } = await trx
-          .updateTable('hosts')
-          .set((eb) => ({
-            ...columns,
-            ...(lease === 'release' ? NO_LEASE : {}),
-            next_attempt_at: eb
-              .case()
-              .when('next_attempt_at', '=', claimedNext)
-              .then(next)
-              .else(eb.ref('next_attempt_at'))
-              .end(),
-          }))
-          .where('hostname', '=', host.hostname)
-          .where('lease_fence', '=', claimed.fence)
-          .executeTakeFirst()
-        if (numUpdatedRows === 0n) return false
-        if (history.length > 0) {
-          const rows = history.map((draft) => toHistoryRow(host.hostname, draft))
-          await trx.insertInto('host_history').values(rows).execute()
-        }
-        return true
-      }),
+    save: (claimed, host, { history, lease }) => {
+      const rows = history.map((draft) => toHistoryRow(host.hostname, draft))
+      return save(store, { claimed, host, rows, lease })
+    },
     recoverLeases: async () => {
       if (store.engine !== 'sqlite') return
       await store.db
@@ -166,6 +136,68 @@ async function claimDue(
     return rows
       .map((row) => ({ host: rowToHost(row), fence: row.lease_fence }))
       .sort((one, other) => dueAt(one) - dueAt(other))
+  })
+}
+
+function claimOne(
+  { store, clock }: LeaseDeps,
+  hostname: Hostname,
+  claim: LeaseClaim,
+): Promise<ClaimedHost | undefined> {
+  return store.transaction(async (trx) => {
+    const now = clock.now()
+    const row = await trx
+      .updateTable('hosts')
+      .set((eb) => ({
+        ...toLease(claim, now),
+        // What is saved later must be able to tell whether the host was made due meanwhile.
+        next_attempt_at: now.getTime(),
+        lease_fence: eb('lease_fence', '+', 1),
+      }))
+      .where('hostname', '=', hostname)
+      .where('state', '!=', 'retired')
+      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
+      .returningAll()
+      .executeTakeFirst()
+    return row && { host: rowToHost(row), fence: row.lease_fence }
+  })
+}
+
+function save(
+  store: Store,
+  {
+    claimed,
+    host,
+    rows,
+    lease,
+  }: {
+    readonly claimed: ClaimedHost
+    readonly host: Host
+    readonly rows: readonly HostHistoryRow[]
+    readonly lease: HostSaving['lease']
+  },
+): Promise<boolean> {
+  const { next_attempt_at: next, ...columns } = hostToColumns(host)
+  const claimedNext = claimed.host.nextAttemptAt?.getTime() ?? null
+  return store.transaction(async (trx) => {
+    const { numUpdatedRows } = await trx
+      .updateTable('hosts')
+      .set((eb) => ({
+        ...columns,
+        ...(lease === 'release' ? NO_LEASE : {}),
+        next_attempt_at: eb
+          .case()
+          .when('next_attempt_at', '=', claimedNext)
+          .then(next)
+          .else(eb.ref('next_attempt_at'))
+          .end(),
+      }))
+      .where('hostname', '=', host.hostname)
+      .where('lease_fence', '=', claimed.fence)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) return false
+    if (rows.length > 0) await trx.insertInto('host_history').values(rows).execute()
+    return true
   })
 }
 

@@ -38,6 +38,8 @@ export interface HostTable extends HostLeases {
   endingBefore(before: Date): Promise<readonly EndingHost[]>
   /** Stops promising https for a host; false if nobody did. */
   endHttps(hostname: Hostname, draft: HistoryDraft): Promise<boolean>
+  /** Hosts that were retired and whose keys are still there: somebody was killed in between. */
+  retiredWithKeys(): Promise<readonly Hostname[]>
   /** Makes the hosts due that wait for a reason which may have gone. */
   wakeWaiting(code: string): Promise<void>
 }
@@ -84,6 +86,7 @@ export function createHostTable({ store, clock, random }: HostTableDeps): HostTa
     renewalAskedAt: (hostname) => renewalAskedAt(store, hostname),
     endingBefore: (before) => endingBefore(store, before),
     endHttps: (hostname, draft) => endHttps(deps, hostname, draft),
+    retiredWithKeys: () => retiredWithKeys(store),
     wakeWaiting: async (code) => {
       await store.db
         .updateTable('hosts')
@@ -213,6 +216,24 @@ async function endingBefore(store: Store, before: Date): Promise<readonly Ending
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
   }))
+}
+
+async function retiredWithKeys(store: Store): Promise<readonly Hostname[]> {
+  const rows = await store.db
+    .selectFrom('hosts')
+    .selectAll()
+    .where('state', '=', 'retired')
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('certificates')
+          .select('id')
+          .whereRef('certificates.hostname', '=', 'hosts.hostname')
+          .where('sealed_key', '!=', Buffer.alloc(0)),
+      ),
+    )
+    .execute()
+  return rows.map((row) => rowToHost(row).hostname)
 }
 
 function endHttps(

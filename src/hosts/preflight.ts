@@ -336,5 +336,9 @@ function pathOf(names: readonly string[]): string {
 }
 
 function list(words: readonly string[]): string {
-  return words.join(', ')
+  const more = words.length - WORDS_SHOWN_MAX
+  const shown = words.slice(0, WORDS_SHOWN_MAX).join(', ')
+  return more > 0 ? `${shown} and ${more} more` : shown
 }
+
+const WORDS_SHOWN_MAX = 8

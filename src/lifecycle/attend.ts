@@ -49,7 +49,7 @@ export async function attend(
     return await takeAlong({ deps, story, progress, ...context })
   } catch (error) {
     if (context.stopping.aborted) {
-      await deps.hosts.release(claimed)
+      await story.giveBack()
       return false
     }
     deps.record.attendFailed({ hostname, error })
@@ -78,12 +78,12 @@ async function takeAlong(work: Work): Promise<boolean> {
   onLooked()
   if (!mayGoOn) return false
 
-  const certificate = await certificateFor(work, current)
-  if (!certificate) return false
+  const held = await certificateFor(work, current)
+  if (!held) return false
 
   progress.step = 'serve'
   await deps.publish({ kind: 'host-changed', hostname })
-  return confirmServed(work, certificate)
+  return confirmServed(work, held)
 }
 
 /** Writes down what was seen. False if this is where it ends for now. */
@@ -113,13 +113,19 @@ async function noteLook(
 
 const READY = 'DNS points here, CAA allows it, and our own token came back.'
 
-/** The certificate to serve, new if one is due, active; `undefined` if this is where it ends. */
+/** The certificate to serve, and whether it has just become the current one. */
+interface Held {
+  readonly certificate: Certificate
+  readonly isNew: boolean
+}
+
+/** Has the certificate there that is to be served; `undefined` if this is where it ends. */
 async function certificateFor(
   work: Work,
   current: Certificate | undefined,
-): Promise<Certificate | undefined> {
+): Promise<Held | undefined> {
   const { deps, story, progress } = work
-  if (current && !(await isDue(work, current))) return current
+  if (current && !(await isDue(work, current))) return { certificate: current, isNew: false }
 
   const outcome = await askIssuer(work)
   if (outcome.kind === 'refused') {
@@ -132,10 +138,19 @@ async function certificateFor(
   }
   const { certificate } = outcome
   const sentence = `${certificate.source} issued certificate ${certificate.serial}, valid until ${certificate.notAfter.toISOString()}.`
-  if (!(await story.tell({ step: 'issue', outcome: 'done', sentence }))) return undefined
+  story.note({ step: 'issue', outcome: 'done', sentence })
+  // Whoever lost the host while the CA was thinking must not replace what is served now.
+  if (!(await story.isOurs())) return undefined
   progress.step = 'activate'
   await deps.certs.activate(certificate.id)
-  return certificate
+  story.note(ACTIVATED)
+  return { certificate, isNew: true }
+}
+
+const ACTIVATED: HistoryDraft = {
+  step: 'activate',
+  outcome: 'done',
+  sentence: 'It is the one to serve from now on; the edge workers are being told.',
 }
 
 /** Due by its own plan, or because somebody asked for another after it was made. */
@@ -153,21 +168,20 @@ async function askIssuer({ deps, story, progress, slots, signal }: Work) {
 
 async function confirmServed(
   { deps, story, signal }: Work,
-  certificate: Certificate,
+  { certificate, isNew }: Held,
 ): Promise<boolean> {
-  const { hostname, failures } = story.host
+  const { hostname, failures, state } = story.host
   const confirmation = await deps.serving.confirm(hostname, certificate.id, signal)
+  const history: HistoryDraft[] = []
   if (confirmation.kind === 'not-served') {
     const sentence = `${confirmation.why}; it will be asked again in a moment.`
     // The first time only: this repeats every few seconds until it is so.
-    const history: HistoryDraft[] =
-      failures === 0 ? [{ step: 'serve', outcome: 'waiting', sentence }] : []
+    if (failures === 0) history.push({ step: 'serve', outcome: 'waiting', sentence })
     await story.move({ kind: 'not-served', life: certificate }, { history, lease: 'release' })
     return false
   }
-  const isNews = story.host.state !== 'active' || !certificate.isCurrent
   const sentence = `Every edge worker serves certificate ${certificate.serial}; it is replaced from ${certificate.renewAt.toISOString()} on (${certificate.renewBecause}).`
-  const history: HistoryDraft[] = isNews ? [{ step: 'serve', outcome: 'done', sentence }] : []
+  if (isNew || state !== 'active') history.push({ step: 'serve', outcome: 'done', sentence })
   return story.move({ kind: 'served', life: certificate }, { history, lease: 'release' })
 }
 

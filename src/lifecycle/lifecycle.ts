@@ -4,6 +4,7 @@ import { keepHouse } from './housekeeping.ts'
 import type { LookSettings } from './look.ts'
 import type { LifecycleDeps, LifecycleSettings } from './ports.ts'
 import { createRuns, type Run, type Runs } from './runs.ts'
+import { shareAnswers } from './share-answers.ts'
 import { createSlots } from './slots.ts'
 
 /** Moves hosts along, in the background, until it is drained. */
@@ -40,7 +41,8 @@ export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings
   const look = toLookSettings(settings)
   const claim: LeaseClaim = { holder: deps.random.bytes(8).toString('hex'), leaseFor: LEASE }
   const slots = createSlots(settings.concurrency)
-  const runs = createRuns(deps, { slots, onEnd: () => rounds.wakeForMore() })
+  const resolver = look ? shareAnswers(deps.resolver, { clock, ...look }) : deps.resolver
+  const runs = createRuns({ ...deps, resolver }, { slots, onEnd: () => rounds.wakeForMore() })
   const rounds = startRounds(deps, { runs, claim, look })
   const onError = (loop: string) => (error: unknown) => record.loopFailed({ loop, error })
   const leases = startPeriodic(() => runs.renewLeases(LEASE), {
@@ -112,7 +114,7 @@ interface Rounds extends AsyncDisposable {
 }
 
 function startRounds(
-  deps: Pick<LifecycleDeps, 'hosts' | 'clock' | 'record'>,
+  deps: Pick<LifecycleDeps, 'hosts' | 'certs' | 'clock' | 'record'>,
   {
     runs,
     claim,
@@ -123,18 +125,21 @@ function startRounds(
     readonly look: LookSettings | undefined
   },
 ): Rounds {
-  const { hosts, clock, record } = deps
+  const { hosts, certs, clock, record } = deps
   let isPrepared = false
   let isMoreDue = false
   let isOver = false
 
+  /** Mends what a kill may have left behind, and wakes those whose reason has gone meanwhile. */
+  const prepare = async ({ termsAgreed }: LookSettings): Promise<void> => {
+    await hosts.recoverLeases()
+    for (const hostname of await hosts.retiredWithKeys()) await certs.destroyKeys(hostname)
+    if (termsAgreed) await hosts.wakeWaiting('term/not-agreed')
+    isPrepared = true
+  }
   const round = async (): Promise<void> => {
     if (!look) return
-    if (!isPrepared) {
-      await hosts.recoverLeases()
-      if (look.termsAgreed) await hosts.wakeWaiting('term/not-agreed')
-      isPrepared = true
-    }
+    if (!isPrepared) await prepare(look)
     const limit = RUNS_MAX - runs.count
     if (limit < 1) return
     const claimed = await hosts.claimDue({ ...claim, limit })

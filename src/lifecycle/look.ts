@@ -12,7 +12,7 @@ export interface LookSettings {
   readonly termsAgreed: boolean
 }
 
-type LookDeps = Pick<
+export type LookDeps = Pick<
   LifecycleDeps,
   'resolver' | 'probe' | 'challenges' | 'issuer' | 'random' | 'record'
 >

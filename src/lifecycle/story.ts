@@ -16,8 +16,12 @@ export interface Story {
   readonly host: Host
   /** Moves the host and writes it, with what happened. */
   move(event: HostEvent, saving: HostSaving): Promise<boolean>
-  /** Writes what happened; the host stays where it is, and leased. */
-  tell(draft: HistoryDraft): Promise<boolean>
+  /** Keeps what happened for the next move: one write fewer, on which somebody waits. */
+  note(draft: HistoryDraft): void
+  /** Gives the host back where it is. */
+  giveBack(): Promise<void>
+  /** Is the lease still ours? */
+  isOurs(): Promise<boolean>
 }
 
 export function openStory(
@@ -26,23 +30,35 @@ export function openStory(
 ): Story {
   const { hostname } = claimed.host
   let host = claimed.host
-
-  const write = async (moved: Host, saving: HostSaving): Promise<boolean> => {
-    const isSaved = await hosts.save(claimed, moved, saving)
-    if (!isSaved) {
-      record.leaseLost({ hostname })
-      return false
-    }
-    host = moved
-    for (const draft of saving.history) record.stepTaken({ hostname, ...draft })
-    return true
-  }
+  let noted: readonly HistoryDraft[] = []
 
   return {
     get host() {
       return host
     },
-    move: (event, saving) => write(moveHost(host, event, { now: clock.now(), random }), saving),
-    tell: (draft) => write(host, { history: [draft], lease: 'keep' }),
+    move: async (event, { history, lease }) => {
+      const moved = moveHost(host, event, { now: clock.now(), random })
+      const saving = { history: [...noted, ...history], lease }
+      if (!(await hosts.save(claimed, moved, saving))) {
+        record.leaseLost({ hostname })
+        return false
+      }
+      host = moved
+      noted = []
+      for (const draft of saving.history) record.stepTaken({ hostname, ...draft })
+      return true
+    },
+    note: (draft) => {
+      noted = [...noted, { at: clock.now(), ...draft }]
+    },
+    giveBack: async () => {
+      if (noted.length === 0) await hosts.release(claimed)
+      else await hosts.save(claimed, host, { history: noted, lease: 'release' })
+    },
+    isOurs: async () => {
+      const isOurs = await hosts.isLeased(claimed)
+      if (!isOurs) record.leaseLost({ hostname })
+      return isOurs
+    },
   }
 }

@@ -33,19 +33,30 @@ export interface Resolver {
 }
 
 export function createResolver({ dns: servers }: Pick<NetOptions, 'dns'>): Resolver {
-  const asking = new dns.Resolver({ timeout: FIRST_TRY_MS, tries: TRIES })
-  if (servers !== 'system') asking.setServers([...servers])
+  const channels = Array.from({ length: CHANNELS }, () => {
+    const channel = new dns.Resolver({ timeout: FIRST_TRY_MS, tries: TRIES })
+    if (servers !== 'system') channel.setServers([...servers])
+    return channel
+  })
+  let turn = 0
+  const next = (): dns.Resolver => {
+    turn = (turn + 1) % CHANNELS
+    return channels[turn] ?? new dns.Resolver()
+  }
   return {
-    cname: (name, signal) => ask(asking.resolveCname(name), toCanonicalName, signal),
-    a: (name, signal) => ask(asking.resolve4(name), unchanged, signal),
-    aaaa: (name, signal) => ask(asking.resolve6(name), unchanged, signal),
-    caa: (name, signal) => ask(asking.resolveCaa(name), toCaaRecord, signal),
-    txt: (name, signal) => ask(asking.resolveTxt(name), (chunks) => chunks.join(''), signal),
+    cname: (name, signal) => ask(next().resolveCname(name), toCanonicalName, signal),
+    a: (name, signal) => ask(once(next().resolve4(name)), unchanged, signal),
+    aaaa: (name, signal) => ask(once(next().resolve6(name)), unchanged, signal),
+    caa: (name, signal) => ask(next().resolveCaa(name), toCaaRecord, signal),
+    txt: (name, signal) => ask(next().resolveTxt(name), (chunks) => chunks.join(''), signal),
   }
 }
 
-const FIRST_TRY_MS = 1_500
-const TRIES = 2
+/** Each has a socket: Linux drops answers beyond the 270 or so that one socket's buffer holds. */
+const CHANNELS = 4
+/** A lost packet is asked for again after this, then after twice and four times as long. */
+const FIRST_TRY_MS = 600
+const TRIES = 3
 /** c-ares asks every server it knows in each try: with several dead ones that adds up. */
 const ANSWER_MS_MAX = 5_000
 
@@ -93,6 +104,11 @@ const KIND_BY_CODE: ReadonlyMap<unknown, Exclude<DnsAnswer<never>['kind'], 'foun
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+/** Some servers say the same twice. */
+async function once(addresses: Promise<readonly string[]>): Promise<readonly string[]> {
+  return [...new Set(await addresses)]
 }
 
 function unchanged(text: string): string {

@@ -154,6 +154,12 @@ describe('no CNAME', () => {
     })
   })
 
+  it('names no more than eight of many addresses', () => {
+    const many = Array.from({ length: 30 }, (_, index) => `9.9.9.${index}`)
+    const reason = reasonFor({ chain, addresses: addresses(many), probes: [] })
+    expect(reason?.sentence).toMatch(/ but 9\.9\.9\.0, .*, 9\.9\.9\.7 and 22 more\.$/)
+  })
+
   it('is no CNAME although the address is ours', () => {
     const reason = reasonFor({ chain })
     expect(reason?.code).toBe('dns/no-cname')

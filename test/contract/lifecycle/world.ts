@@ -1,0 +1,181 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { IssueOutcome } from '../../../src/acme/index.ts'
+import { createCertificateStore } from '../../../src/certs/index.ts'
+import { createChallengeBook } from '../../../src/challenges/index.ts'
+import type { TestDns } from '../../../src/cli/demo/dns.ts'
+import { createHostTable, type Host } from '../../../src/hosts/index.ts'
+import {
+  type Clock,
+  type Hostname,
+  parseHostname,
+  systemClock,
+  systemRandom,
+} from '../../../src/kernel/index.ts'
+import {
+  createLifecycle,
+  type LifecycleDeps,
+  type LifecycleSettings,
+} from '../../../src/lifecycle/index.ts'
+import { createResolver, fetchChallenge } from '../../../src/net/index.ts'
+import type { Notice, Store } from '../../../src/store/index.ts'
+import { createLifecycleRecord, createMetrics, openLog } from '../../../src/telemetry/index.ts'
+import { createTestCa } from '../../support/certificates.ts'
+import { aVault } from '../../support/vaults.ts'
+
+export const EDGE_NAME = hostnameOf('edge.ours.test')
+
+export function hostnameOf(text: string): Hostname {
+  const hostname = parseHostname(text)
+  if (!hostname) throw new TypeError(`${text} is no hostname`)
+  return hostname
+}
+
+export interface WorldOptions {
+  readonly store: Store
+  readonly dns: TestDns
+  readonly clock?: Clock
+  readonly settings?: Partial<LifecycleSettings>
+  /** Replaces single parts: the CA, the edge's answer. */
+  readonly deps?: Partial<LifecycleDeps>
+}
+
+export type World = Awaited<ReturnType<typeof startWorld>>
+
+/** Everything a lifecycle needs, real but for the CA and the edge workers' answer. */
+export async function startWorld({
+  store,
+  dns,
+  clock = systemClock,
+  settings = {},
+  deps = {},
+}: WorldOptions) {
+  const owned = new AsyncDisposableStack()
+  const random = systemRandom
+  const hosts = createHostTable({ store, clock, random })
+  const challenges = createChallengeBook({ store, clock })
+  const certs = createCertificateStore({ store, vault: aVault(), clock, random })
+  const front = owned.use(await startFront(challenges.answer))
+  const notices: Notice[] = []
+  const issuedFor: string[] = []
+  const ca = createTestCa({ now: clock.now() })
+
+  /** Issues and saves as a CA that never refuses. */
+  const issue = async (hostname: Hostname): Promise<IssueOutcome> => {
+    issuedFor.push(hostname)
+    const { chainPem, keyPkcs8Der, notBefore } = ca.issue(hostname)
+    const renewAt = new Date(notBefore.getTime() + 60 * 86_400_000)
+    const draft = {
+      hostname,
+      chainPem,
+      keyPkcs8Der,
+      renewAt,
+      renewBecause: 'term',
+      source: 'Test CA',
+    }
+    return { kind: 'issued', certificate: await certs.save(draft) }
+  }
+
+  const lifecycle = owned.use(
+    createLifecycle(
+      {
+        ...{ hosts, certs, challenges, clock, random },
+        resolver: createResolver({ dns: [dns.address] }),
+        probe: fetchChallenge,
+        issuer: issuerOf(issue),
+        serving: { confirm: async () => ({ kind: 'served' }) },
+        publish: async (notice) => void notices.push(notice),
+        record: createLifecycleRecord({
+          log: openLog({ level: 'silent', pretty: false }),
+          metrics: createMetrics(),
+        }),
+        ...deps,
+      },
+      {
+        ...{ concurrency: 8, edgeName: EDGE_NAME, httpPorts: [front.port], termsAgreed: true },
+        ...settings,
+      },
+    ),
+  )
+  await dns.setDefaultIpv4('')
+  await dns.clearA(EDGE_NAME)
+  await dns.addA(EDGE_NAME, ['127.0.0.1'])
+
+  return {
+    ...{ store, dns, hosts, challenges, certs, lifecycle, notices, issuedFor, issue, ca },
+    /** Points a host at the edge and adds it. */
+    add: async (text: string): Promise<Hostname> => {
+      const hostname = hostnameOf(text)
+      await dns.setCname(hostname, EDGE_NAME)
+      await lifecycle.add(hostname, 'customer.test')
+      return hostname
+    },
+    until: (hostname: Hostname, is: (host: Host) => boolean) =>
+      eventually(
+        async () => {
+          const host = await hosts.find(hostname)
+          return host && is(host) ? host : undefined
+        },
+        async () => ({ host: await hosts.find(hostname), history: await hosts.history(hostname) }),
+      ),
+    story: async (hostname: Hostname): Promise<readonly string[]> =>
+      (await hosts.history(hostname)).map(({ step, outcome, code }) =>
+        [step, outcome, ...(code === undefined ? [] : [code])].join(' '),
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+export const isActive = ({ state }: Host): boolean => state === 'active'
+
+/** Asks again until there is an answer; tells the last state of things otherwise. */
+export async function eventually<Value>(
+  ask: () => Promise<Value | undefined>,
+  describe: () => Promise<unknown>,
+): Promise<Value> {
+  const deadline = systemClock.monotonicMs() + 10_000
+  for (;;) {
+    const value = await ask()
+    if (value !== undefined) return value
+    if (systemClock.monotonicMs() > deadline) {
+      throw new Error(`It did not happen: ${JSON.stringify(await describe(), undefined, 1)}`)
+    }
+    await systemClock.sleep(5)
+  }
+}
+
+/** A CA of a test's own making. */
+export function issuerOf(
+  issue: (hostname: Hostname, signal: AbortSignal) => Promise<IssueOutcome>,
+): LifecycleDeps['issuer'] {
+  return {
+    issue: ({ hostname }, signal) => issue(hostname, signal),
+    authority: async () => ({
+      ...{ name: 'Test CA', directoryUrl: 'https://ca.test/dir', caaIdentities: ['ca.test'] },
+    }),
+  }
+}
+
+/** What the edge's http port does for CAs, and nothing else. */
+async function startFront(
+  answer: (hostname: Hostname, token: string) => Promise<string | undefined>,
+) {
+  const server = createServer((request, response) => {
+    const token = request.url?.split('/').at(-1) ?? ''
+    const hostname = hostnameOf(request.headers.host ?? '')
+    answer(hostname, token).then(
+      (body) => response.writeHead(body === undefined ? 404 : 200).end(body),
+      () => response.destroy(),
+    )
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
