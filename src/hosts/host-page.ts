@@ -20,7 +20,7 @@ export interface HostPage {
 }
 
 /** Rows of one page: at most some 3 MB of JSON. */
-export const HOST_PAGE_MAX = 1000
+const HOST_PAGE_MAX = 1000
 
 export async function pageOfHosts(
   store: Store,

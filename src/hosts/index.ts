@@ -24,7 +24,7 @@ export type {
   HistoryStep,
 } from './host-history.ts'
 export type { ClaimedHost, HostLeases, HostSaving, LeaseClaim } from './host-leases.ts'
-export { HOST_PAGE_MAX, type HostPage, type HostQuery } from './host-page.ts'
+export type { HostPage, HostQuery } from './host-page.ts'
 export {
   type AddedHost,
   createHostTable,

@@ -4,7 +4,7 @@
  * `acme` issues, `certs` keeps. It runs in the background and tells each host's story.
  */
 export { createLifecycle, type Lifecycle } from './lifecycle.ts'
-export { type LifecycleOptions, lifecycleOptions } from './options.ts'
+export type { LifecycleOptions } from './options.ts'
 export type {
   LifecycleDeps,
   LifecycleSettings,
