@@ -1,5 +1,6 @@
-import { type Certificate, CertificateError, verifyIssued } from '../certs/index.ts'
+import { type Certificate, CertificateError } from '../certs/index.ts'
 import { unreachable } from '../kernel/index.ts'
+import { NetError, parseChain } from '../net/index.ts'
 import { beginOrder, type OpenOrder } from './begin-order.ts'
 import { createCsr } from './csr.ts'
 import { AcmeError } from './errors.ts'
@@ -18,9 +19,9 @@ export type IssueNeed = Pick<Work, 'hostname' | 'signal'>
 /**
  * Gets one certificate, from wherever the last attempt stopped:
  *
- *   intended ── newOrder ──► placed ── HTTP-01 ──► ready ── finalizing ── finalize ──► valid
- *      ▲ key sealed first       ▲ URL written                  ▲ written before         │
- *                                      issued ◄── verified, saved, in one transaction ──┘
+ *   intended ── newOrder ──► placed ── HTTP-01 ──► ready ── finalize ──► valid ── download ─┐
+ *      ▲ key sealed first       ▲ URL written                                                 │
+ *                                         issued ◄── verified, saved, in one transaction ◄──┘
  *
  * Throws AcmeErrors, and the signal's reason.
  */
@@ -79,7 +80,6 @@ async function untilValid(work: Work, open: OpenOrder, deps: IssueDeps): Promise
         order = await proveControl(work, order, deps)
         break
       case 'ready':
-        await deps.orders.finalizing(open.row.id)
         order = await session.finalize(order, createCsr(hostname, open.key))
         break
       case 'processing':
@@ -102,20 +102,15 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
   const { certificate: url } = open.order
   if (url === undefined) throw new AcmeError('acme/bad-answer', 'it does not say where to download')
   const chainPem = await session.download(url)
-  const { clock, random, options, authority, certs, orders, store } = deps
+  const { random, options, authority, certs, orders, store } = deps
   const keyPkcs8Der = exportKey(open.key)
   try {
-    const verified = verifyIssued({
-      chainPem,
-      privateKey: open.key,
-      hostname,
-      now: clock.now(),
-    })
-    const life = { start: verified.notBefore, end: verified.notAfter }
-    const { renewAt, because } = planRenewal(life, undefined, random, options.term)
+    // Dates that nobody has vouched for yet: saving verifies all, or saves nothing.
+    const [{ validFromDate: start, validToDate: end }] = parseChain(chainPem)
+    const { renewAt, because } = planRenewal({ start, end }, undefined, random, options.term)
     const { id } = open.row
     const draft = {
-      ...{ id, hostname, chainPem: verified.chainPem, keyPkcs8Der },
+      ...{ id, hostname, chainPem, keyPkcs8Der },
       ...{ renewAt, renewBecause: because, source: authority.name },
     }
     const saved = await store.transaction(async (trx) =>
@@ -126,13 +121,19 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
     if (certificate) return certificate
     throw new AcmeError('acme/order-not-ready', 'another process ended this order')
   } catch (cause) {
-    if (!(cause instanceof CertificateError) || cause.code !== 'certs/unusable') throw cause
-    throw unusable(cause)
+    throw isUnusable(cause) ? unusable(cause) : cause
   } finally {
     keyPkcs8Der.fill(0)
   }
 }
 
-function unusable(cause: CertificateError): AcmeError {
+function isUnusable(error: unknown): error is CertificateError | NetError {
+  return (
+    (error instanceof CertificateError && error.code === 'certs/unusable') ||
+    (error instanceof NetError && error.code === 'net/unreadable-chain')
+  )
+}
+
+function unusable(cause: CertificateError | NetError): AcmeError {
   return new AcmeError('acme/bad-answer', cause.message, { cause })
 }

@@ -8,10 +8,10 @@ import {
 import { type SealedBytes, toSealedBytes } from '../vault/index.ts'
 
 /**
- * intended → placed → finalizing → issued, or failed from anywhere. Each step is written before the
- * CA hears of it, so that whoever comes after a kill knows how far it can have got.
+ * intended → placed → issued, or failed from anywhere. The intention, with its key, is written before
+ * the CA hears of it; from the URL on the CA itself knows best how far the order has got.
  */
-export type OrderState = 'intended' | 'placed' | 'finalizing' | 'issued' | 'failed'
+export type OrderState = 'intended' | 'placed' | 'issued' | 'failed'
 
 /** One order for one name, with the key of the certificate it is for. */
 export interface OrderRecord {
@@ -34,7 +34,6 @@ export interface OrderTable {
   intend(draft: OrderDraft): Promise<boolean>
   /** Moves an open order on. `false`: it is not open any more, or is placed elsewhere already. */
   place(id: string, url: string): Promise<boolean>
-  finalizing(id: string): Promise<void>
   /** Ends it, in the transaction that saves its certificate. `false`: it was ended already. */
   finish(id: string, trx: Transaction<Schema>): Promise<boolean>
   fail(id: string, problem: string): Promise<void>
@@ -52,7 +51,7 @@ export type OrderDraft = Pick<
   'id' | 'accountId' | 'hostname' | 'sealedKey' | 'createdAt'
 >
 
-const OPEN = ['intended', 'placed', 'finalizing']
+const OPEN = ['intended', 'placed']
 
 export function createOrderTable({
   store: { db },
@@ -87,9 +86,6 @@ export function createOrderTable({
     place: async (id, url) => {
       const placing = update(id, { state: 'placed', url }).where('url', 'is', null)
       return (await placing.executeTakeFirst()).numUpdatedRows > 0
-    },
-    finalizing: async (id) => {
-      await update(id, { state: 'finalizing' }).execute()
     },
     finish: async (id, trx) => {
       const finishing = update(id, { state: 'issued', certificate_id: id, problem: null }, trx)
@@ -155,7 +151,6 @@ function toState(text: string): OrderState {
   switch (text) {
     case 'intended':
     case 'placed':
-    case 'finalizing':
     case 'issued':
       return text
     default:

@@ -1,5 +1,5 @@
 /** HTTPS as ACME uses it (RFC 8555 §6.1). Not done: redirects, which no CA's API needs. */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { AcmeError } from '../errors.ts'
@@ -49,11 +49,7 @@ export function createTransport({
     ...(extraRootsPem === undefined ? {} : { secureContext: contextTrusting(extraRootsPem) }),
   })
   return {
-    send: async (question, signal) => {
-      signal.throwIfAborted()
-      const deadline = AbortSignal.timeout(requestMsMax)
-      return exchange(question, agent, { signal, deadline })
-    },
+    send: (question, signal) => exchange(question, { agent, requestMsMax }, signal),
     [Symbol.dispose]: () => agent.destroy(),
   }
 }
@@ -63,14 +59,28 @@ function contextTrusting(extraRootsPem: string): SecureContext {
   return createSecureContext({ ca: [...getCACertificates('default'), extraRootsPem] })
 }
 
+interface Line {
+  readonly agent: Agent
+  readonly requestMsMax: number
+}
+
 async function exchange(
   question: HttpQuestion,
-  agent: Agent,
-  { signal, deadline }: { readonly signal: AbortSignal; readonly deadline: AbortSignal },
+  { agent, requestMsMax }: Line,
+  signal: AbortSignal,
 ): Promise<HttpReply> {
-  const both = AbortSignal.any([signal, deadline])
+  signal.throwIfAborted()
+  const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const asking = ask(question, agent, signal)
+  asking.on('error', reject)
+  asking.once('response', resolve)
+  // Until the last byte of the answer. A signal for each request would cost more than its signature.
+  const deadline = setTimeout(
+    () => asking.destroy(new DOMException('', 'TimeoutError')),
+    requestMsMax,
+  )
   try {
-    const response = await ask(question, agent, both)
+    const response = await answered
     const text = await readText(response)
     return {
       status: response.statusCode ?? 0,
@@ -81,6 +91,8 @@ async function exchange(
     signal.throwIfAborted()
     if (cause instanceof AcmeError) throw cause
     throw noAnswer(cause)
+  } finally {
+    clearTimeout(deadline)
   }
 }
 
@@ -88,18 +100,13 @@ function ask(
   { url, method, body }: HttpQuestion,
   agent: Agent,
   signal: AbortSignal,
-): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+): ClientRequest {
   const headers = {
     'User-Agent': 'Postern (acme-client 5.4)',
     ...(body === undefined ? {} : { 'Content-Type': 'application/jose+json' }),
     ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),
   }
-  const asking = request(url, { method, agent, headers, signal })
-  asking.once('error', reject)
-  asking.once('response', resolve)
-  asking.end(body)
-  return promise
+  return request(url, { method, agent, headers, signal }).end(body)
 }
 
 async function readText(response: IncomingMessage): Promise<string> {
