@@ -6,6 +6,7 @@ import {
   type AcmeWorld,
   aHostname,
   anIssuer,
+  pebbleIsAtLeast,
   pebbleIsMissing,
   pebbleLabel,
   startAcmeWorld,
@@ -199,6 +200,31 @@ describe.skipIf(pebbleIsMissing)(`a CA with moods ${pebbleLabel}`, () => {
     expect(world.validations).toBe(seen)
     expect(world.front.count('challenge')).toBe(0)
   })
+
+  it.skipIf(!pebbleIsAtLeast('2.5.0'))(
+    'asks for a second of patience, and gets it (needs Pebble 2.5.0)',
+    async () => {
+      await using world = await startAcmeWorld({ retryAfterSeconds: 1 })
+      await using store = await openSqliteTestStore()
+      await using issuer = anIssuer(world, store)
+      expect((await issuer.issue({ hostname: aHostname() }, never)).kind).toBe('issued')
+      expect(world.front.count('order')).toBeLessThanOrEqual(4)
+    },
+  )
+
+  it.skipIf(!pebbleIsAtLeast('2.9.0'))(
+    'has profiles: the one it offers is used, another is refused (needs Pebble 2.9.0)',
+    async () => {
+      await using world = await startAcmeWorld()
+      await using store = await openSqliteTestStore()
+      await using offered = anIssuer(world, store, { options: { profile: 'default' } })
+      expect((await offered.issue({ hostname: aHostname() }, never)).kind).toBe('issued')
+      await using unknown = anIssuer(world, store, { options: { profile: 'forever' } })
+      const outcome = await unknown.issue({ hostname: aHostname() }, never)
+      expect(outcome).toMatchObject({ kind: 'refused', reason: { code: 'ca/rejected' } })
+      expect(outcome).toHaveProperty('reason.fix', expect.stringContaining('acme.profile'))
+    },
+  )
 
   it('refuses every second nonce and still issues', async () => {
     await using world = await startAcmeWorld({ nonceRejectPercent: 50 })
