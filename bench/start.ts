@@ -86,7 +86,6 @@ function figures(
 
 async function measureStart(directory: string, hosts: number, ca: TestCa): Promise<Start> {
   const httpsPort = await freePort()
-  const started = performance.now()
   const starting = startPostern({
     directory,
     settings: {
@@ -95,9 +94,10 @@ async function measureStart(directory: string, hosts: number, ca: TestCa): Promi
       'log.level': 'info',
     },
   })
-  await firstHandshake(httpsPort, hostnameOf(hosts - 1), ca.rootPem, 60_000)
-  const ms = performance.now() - started
+  const shaken = firstHandshake(httpsPort, hostnameOf(hosts - 1), ca.rootPem, 20_000)
+  shaken.catch(() => undefined)
   await using postern = await starting
+  const ms = await shaken
   return { ms, workerMb: await largestWorkerMb(postern) }
 }
 
@@ -172,7 +172,7 @@ function certificateRow(index: number, issued: ReturnType<TestCa['issue']>, vaul
     renew_at: issued.notBefore.getTime() + 86_400_000 * 60,
     renew_because: 'two-thirds-used',
     chain_pem: issued.chainPem,
-    sealed_key: vault.seal(issued.keyPkcs8Der, {
+    sealed_key: vault.seal(Buffer.from(issued.keyPem), {
       purpose: 'certificate-key',
       owner: `${hostname}/${id}`,
       version: 1,

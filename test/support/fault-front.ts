@@ -159,7 +159,10 @@ async function serve(
     answer.writeHead(status, Object.fromEntries(own)).end(text)
   }
   const says = async (status: number, type: string, retryAfter?: string): Promise<void> => {
-    const { headers } = await toPebble({ headers: asked.headers, method: 'HEAD', url: '/nonce-plz' }, NOTHING)
+    const { headers } = await toPebble(
+      { headers: asked.headers, method: 'HEAD', url: '/nonce-plz' },
+      NOTHING,
+    )
     answer.setHeader('Replay-Nonce', headers['replay-nonce'] ?? '')
     answer.setHeader('Content-Type', type)
     if (retryAfter !== undefined) answer.setHeader('Retry-After', retryAfter)

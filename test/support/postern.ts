@@ -115,13 +115,14 @@ export async function startPostern(options: StartOptions = {}): Promise<RunningP
     child.once('close', (...end) => settle(end))
   })
   const line = await new Promise<StartedLine>((ready, fail) => {
-    const read = (chunk: Buffer) => {
+    child.stderr.on('data', (chunk: Buffer) => {
       output += chunk
-      const started = /^\{.*"event":"started".*$/m.exec(output)?.[0]
-      if (started?.endsWith('}')) ready(JSON.parse(started))
-    }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
+    })
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk
+      const started = STARTED.exec(output)?.groups
+      if (started) ready(started as unknown as StartedLine)
+    })
     void closed.then(([code]) => fail(new Error(`postern ended with ${code}:\n${output}`)))
   })
   const adminKey = (
@@ -159,6 +160,10 @@ export async function startPostern(options: StartOptions = {}): Promise<RunningP
 function dataDirectoryOf(directory: string, storeUrl: Settings[string] | undefined): string {
   return String(storeUrl).startsWith('sqlite:') ? directory : join(directory, 'certs-store/data')
 }
+
+/** What the server prints once it serves. */
+const STARTED =
+  /^Postern serves http on (?<http>\S+), https on (?<https>\S+), and its API on (?<api>\S+)$/m
 
 interface StartedLine {
   readonly http: string

@@ -32,12 +32,12 @@ export interface FleetPlan extends AsyncDisposable {
 export async function planFleet(options: EdgeOptions): Promise<FleetPlan> {
   const loaded = loadWorkers(options.workers ?? availableParallelism())
   try {
+    const http = parseListenAddresses(options.http)
+    // Together, so that the same port given to both is noticed: workers would share it in silence.
+    const all = await reserveAddresses([...http, ...parseListenAddresses(options.https)])
     return {
       loaded,
-      listen: {
-        http: await reserveAddresses(parseListenAddresses(options.http)),
-        https: await reserveAddresses(parseListenAddresses(options.https)),
-      },
+      listen: { http: all.slice(0, http.length), https: all.slice(http.length) },
       [Symbol.asyncDispose]: () => abandonWorkers(loaded),
     }
   } catch (error) {
