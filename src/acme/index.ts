@@ -3,7 +3,7 @@
  * resumable after a kill at any moment. It does not look at DNS, does not decide when to ask, and
  * does not put a certificate to use.
  */
-export { AcmeError, type AcmeErrorCode } from './errors.ts'
+export type { AcmeError, AcmeErrorCode } from './errors.ts'
 export {
   type AcmeStatus,
   type Authority,
@@ -14,4 +14,3 @@ export {
   type IssuerDeps,
 } from './issuer.ts'
 export { type AcmeOptions, acmeOptions } from './options.ts'
-export { type Interval, planRenewal, type RenewalPlan } from './renewal-plan.ts'

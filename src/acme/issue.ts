@@ -130,7 +130,7 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
 function isUnusable(error: unknown): error is CertificateError | NetError {
   return (
     (error instanceof CertificateError && error.code === 'certs/unusable') ||
-    (error instanceof NetError && error.code === 'net/unreadable-chain')
+    error instanceof NetError
   )
 }
 

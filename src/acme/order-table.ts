@@ -52,6 +52,8 @@ export type OrderDraft = Pick<
 >
 
 const OPEN = ['intended', 'placed']
+/** Engines bound the parameters of a statement: SQLite at 32,766, PostgreSQL at 65,535. */
+const URLS_PER_QUERY_MAX = 1_000
 
 export function createOrderTable({
   store: { db },
@@ -98,12 +100,13 @@ export function createOrderTable({
       await update(id, { problem }).execute()
     },
     known: async (urls) => {
-      if (urls.length === 0) return new Set()
-      const query = db
-        .selectFrom('acme_orders')
-        .select('url')
-        .where('url', 'in', [...urls])
-      return new Set((await query.execute()).flatMap(({ url }) => url ?? []))
+      const found = new Set<string>()
+      for (let at = 0; at < urls.length; at += URLS_PER_QUERY_MAX) {
+        const some = urls.slice(at, at + URLS_PER_QUERY_MAX)
+        const query = db.selectFrom('acme_orders').select('url').where('url', 'in', some)
+        for (const { url } of await query.execute()) if (url !== null) found.add(url)
+      }
+      return found
     },
     isUnused: async (certificateId) => {
       const query = db.selectFrom('certificates').select(['is_current', 'sealed_key'])

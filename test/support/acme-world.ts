@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ import { type FaultFront, startFaultFront } from './fault-front.ts'
 import { aVault } from './vaults.ts'
 
 /** Pebble as it was found, or the sentence that says what is missing. */
-export const foundPebble = await findPebble({ environment: process.env })
+const foundPebble = await findPebble({ environment: process.env })
 
 /** For `describe.skipIf`: the reason is in the name of the suite. */
 export const pebbleIsMissing = 'missing' in foundPebble
@@ -42,7 +42,7 @@ export const pebbleLabel =
     ? `(${foundPebble.missing})`
     : `(Pebble ${foundPebble.version ?? 'of unknown version'})`
 
-export function pebbleBinaries(): PebbleBinaries {
+function pebbleBinaries(): PebbleBinaries {
   if ('missing' in foundPebble) throw new Error(foundPebble.missing)
   return foundPebble
 }
@@ -104,14 +104,15 @@ interface Responder extends AsyncDisposable {
 async function startResponder(): Promise<Responder> {
   let current: Pick<ChallengeBook, 'answer'> | undefined
   let validations = 0
-  const server: Server = createServer(async (request, response) => {
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const host = parseHostname((request.headers.host ?? '').replace(/:\d+$/, ''))
     const token = /^\/\.well-known\/acme-challenge\/([\w-]+)$/.exec(request.url ?? '')?.[1]
     validations += 1
     const answer = host && token && (await current?.answer(host, token))
     response.statusCode = answer ? 200 : 404
     response.end(answer || 'no such token')
-  })
+  }
+  const server = createServer((request, response) => void respond(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
@@ -165,7 +166,7 @@ export function anIssuer(
   return { ...issuer, certs, book }
 }
 
-export function silentAcmeRecord(): AcmeRecord {
+function silentAcmeRecord(): AcmeRecord {
   const log = openLog({ level: 'silent', pretty: false })
   return createAcmeRecord({ log, metrics: createMetrics() })
 }

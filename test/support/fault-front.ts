@@ -95,18 +95,19 @@ export async function startFaultFront(
     return undefined
   }
   const toPebble: ToPebble = (asked, body) => forward(asked, body, { behind, agent })
+  const exchange = async (asked: IncomingMessage, answer: ServerResponse): Promise<void> => {
+    const kind = kindOf(asked.url ?? '')
+    requests.push(kind)
+    try {
+      const body = await buffer(asked)
+      await serve({ asked, answer, body }, faultFor(kind), toPebble)
+    } catch {
+      asked.socket.destroy()
+    }
+  }
   const server = createServer(
     { cert: certificatePem, key: privateKeyPem },
-    async (asked, answer) => {
-      const kind = kindOf(asked.url ?? '')
-      requests.push(kind)
-      const body = await buffer(asked)
-      try {
-        await serve({ asked, answer, body }, faultFor(kind), toPebble)
-      } catch {
-        asked.socket.destroy()
-      }
-    },
+    (asked, answer) => void exchange(asked, answer),
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
