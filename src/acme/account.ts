@@ -67,14 +67,6 @@ export function createAccounts(
       plain.fill(0)
     }
   }
-  const openKey = ({ sealedKey }: AccountRecord): KeyObject => {
-    const plain = vault.open(sealedKey, accountKeyContext(directoryUrl))
-    try {
-      return createPrivateKey({ key: plain, type: 'pkcs8', format: 'der' })
-    } finally {
-      plain.fill(0)
-    }
-  }
   const mayRegister = async (): Promise<void> => {
     const { meta } = await protocol.directory()
     if (meta.termsOfService !== undefined && !options.agreeTerms) {
@@ -88,7 +80,7 @@ export function createAccounts(
     const known = await table.find(directoryUrl)
     if (known?.url === undefined) await mayRegister()
     const stored = known ?? (await add())
-    const key = openKey(stored)
+    const key = openAccountKey(stored, vault)
     const publicJwk = publicJwkOf(key)
     if (stored.url !== undefined) return { id: stored.id, url: stored.url, key, publicJwk }
 
@@ -109,6 +101,18 @@ export function createAccounts(
       await table.setUrl(account.id, undefined)
     },
     knownUrl: async () => ready?.url ?? (await table.find(directoryUrl))?.url,
+  }
+}
+
+function openAccountKey(
+  { sealedKey, directoryUrl }: AccountRecord,
+  vault: Pick<Vault, 'open'>,
+): KeyObject {
+  const plain = vault.open(sealedKey, accountKeyContext(directoryUrl))
+  try {
+    return createPrivateKey({ key: plain, type: 'pkcs8', format: 'der' })
+  } finally {
+    plain.fill(0)
   }
 }
 
