@@ -26,6 +26,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'contract',
+          globalSetup: ['.config/get-pebble.ts'],
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
@@ -35,6 +36,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          globalSetup: ['.config/get-pebble.ts'],
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,

@@ -15,7 +15,7 @@ export interface Figure {
 
 export type Aim = { readonly atMost: number } | { readonly atLeast: number }
 
-export function isMet({ value, aim }: Figure): boolean | undefined {
+function isMet({ value, aim }: Figure): boolean | undefined {
   if (!aim) return undefined
   return 'atMost' in aim ? value <= aim.atMost : value >= aim.atLeast
 }

@@ -1,7 +1,7 @@
 import { connect, type PeerCertificate } from 'node:tls'
 
 /** One TLS handshake with the certificate verified against `ca`; rejects if it does not verify. */
-export function handshake(
+function handshake(
   port: number,
   servername: string,
   ca: string,

@@ -13,4 +13,4 @@ export {
   type Issuer,
   type IssuerDeps,
 } from './issuer.ts'
-export { type AcmeOptions, acmeOptions } from './options.ts'
+export type { AcmeOptions } from './options.ts'

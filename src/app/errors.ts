@@ -1,12 +1,9 @@
 import { AppError } from '../kernel/index.ts'
 import type { StartFailure } from './fleet/edge-protocol.ts'
 
-/** What keeps the program from starting, besides the errors of its parts. */
-export type AppErrorCode = 'app/worker-died' | 'app/port-in-use' | 'app/port-not-allowed'
-
 /**
- * A failure to start, perhaps of another process: `code` is then that process's own, so that it
- * ends in the same exit code as if it had happened here.
+ * What keeps the program from starting: 'app/worker-died', 'app/unsafe-admin-key', or the error of
+ * an edge worker with its own code, so that it ends in the exit code it would have had here.
  */
 export class AppStartError extends AppError {
   override readonly name = 'AppStartError'

@@ -6,7 +6,7 @@
 export type { Backend, BackendTarget, EdgeRequest, EdgeResponse } from './backend.ts'
 export { type BackendAddress, formatBackendAddress, parseBackend } from './backend-address.ts'
 export { createEdge, type Edge, type EdgeAddresses, type EdgeBound, type EdgeDeps } from './edge.ts'
-export { EdgeError, type EdgeErrorCode } from './errors.ts'
+export type { EdgeError, EdgeErrorCode } from './errors.ts'
 export {
   type BoundAddress,
   formatListenAddress,
@@ -14,7 +14,7 @@ export {
   parseListenAddresses,
 } from './listen-address.ts'
 export { type ListenHow, reserveAddresses } from './listening.ts'
-export { type EdgeOptions, edgeOptions } from './options.ts'
+export type { EdgeOptions } from './options.ts'
 export type {
   CertificateSource,
   ChallengeAnswers,

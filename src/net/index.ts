@@ -5,7 +5,7 @@
 
 export { isCloudflareAddress, isPrivateAddress, sameAddress } from './addresses.ts'
 export { NetError, type NetErrorCode } from './errors.ts'
-export { type NetOptions, netOptions } from './options.ts'
+export type { NetOptions } from './options.ts'
 export { toPrintable } from './printable.ts'
 export {
   type ChallengeFetch,

@@ -9,7 +9,7 @@ export type { StoreDeps, StoreInspection, StoreRole } from './engine.ts'
 export { isUniqueViolation, StoreError, type StoreErrorCode } from './errors.ts'
 export type { HotPaths, ServedCertificateRow } from './hot-paths.ts'
 export { inspectStore, openStore } from './open-store.ts'
-export { type StoreOptions, storeOptions } from './options.ts'
+export type { StoreOptions } from './options.ts'
 export type {
   AcmeAccountRow,
   AcmeOrderRow,

@@ -10,7 +10,7 @@ export {
   type MetricsSnapshot,
   renderMetrics,
 } from './metrics.ts'
-export { type LogOptions, logOptions } from './options.ts'
+export type { LogOptions } from './options.ts'
 export { type AcmeRecord, createAcmeRecord } from './records/acme.ts'
 export { type ApiRecord, createApiRecord } from './records/api.ts'
 export { type AppRecord, createAppRecord } from './records/app.ts'

@@ -8,7 +8,7 @@ export {
   type TrackingRequest,
   type TrackingResponse,
 } from './backend.ts'
-export { TrackingError, type TrackingErrorCode } from './errors.ts'
+export type { TrackingError, TrackingErrorCode } from './errors.ts'
 export type { Hit } from './hit.ts'
 export { type HitPage, type HitWishes, type RecordedHit, readHits } from './hit-page.ts'
 export { createHitRecorder, type HitRecorder } from './hit-recorder.ts'

@@ -14,6 +14,6 @@ export {
 } from './key-ring.ts'
 export type { EnvironmentVariables, KeyFileRecord } from './key-sources/key-source.ts'
 export { type OpenKeyRingDeps, openKeyRing } from './open-key-ring.ts'
-export { type VaultOptions, vaultOptions } from './options.ts'
+export type { VaultOptions } from './options.ts'
 export type { SealContext, SealPurpose } from './seal-context.ts'
 export { createVault, type Vault } from './vault.ts'

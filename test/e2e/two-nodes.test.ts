@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openssl } from '../support/clients.ts'
+import { pebbleIsMissing, pebbleLabel } from '../support/pebble.ts'
 import { eventually, makeDirectory, type RunningPostern, startPostern } from '../support/postern.ts'
-import { type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { startPostgres } from '../support/postgres.ts'
 import { startTestAuthority, type TestAuthority } from '../support/test-authority.ts'
 
-let postgres: PostgresServer
+const running = new AsyncDisposableStack()
 let authority: TestAuthority
 const nodes: RunningPostern[] = []
 
 beforeAll(async () => {
-  postgres = await startPostgres()
-  authority = await startTestAuthority()
+  const postgres = running.use(await startPostgres())
+  authority = running.use(await startTestAuthority())
   const directory = await makeDirectory()
   const settings = { ...authority.settings, 'store.url': postgres.url, 'edge.workers': 1 }
   // Both at once, on an empty database: they must not trip over one another.
@@ -18,14 +19,10 @@ beforeAll(async () => {
     startPostern({ directory, settings }),
     startPostern({ settings: { ...settings, 'edge.http': '127.0.0.1:0' }, keyOf: directory }),
   ])
-  nodes.push(first, second)
+  nodes.push(running.use(first), running.use(second))
 })
 
-afterAll(async () => {
-  for (const node of nodes) await node[Symbol.asyncDispose]()
-  await authority?.[Symbol.asyncDispose]()
-  await postgres?.stop()
-})
+afterAll(() => running.disposeAsync())
 
 const nodeAt = (index: number): RunningPostern => {
   const node = nodes[index]
@@ -33,7 +30,7 @@ const nodeAt = (index: number): RunningPostern => {
   return node
 }
 
-describe('two nodes on one PostgreSQL', () => {
+describe.skipIf(pebbleIsMissing)(`two nodes on one PostgreSQL ${pebbleLabel}`, () => {
   it('what one of them issues, both serve, with one account and one order', async () => {
     const host = 'email.shared.test'
     await authority.dns.setCname(host, authority.edgeName)

@@ -2,7 +2,8 @@
  * A program to kill: gets a certificate for each host that it is given, eight at a time, and ends.
  * Arguments: store, directory, roots, hosts.
  */
-import { acmeOptions, createIssuer } from '../../src/acme/index.ts'
+import { createIssuer } from '../../src/acme/index.ts'
+import { acmeOptions } from '../../src/acme/options.ts'
 import { createCertificateStore } from '../../src/certs/index.ts'
 import { createChallengeBook } from '../../src/challenges/index.ts'
 import { bounded, parseHostname, systemClock, systemRandom } from '../../src/kernel/index.ts'

@@ -3,17 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AcmeOptions, acmeOptions, createIssuer } from '../../src/acme/index.ts'
+import { type AcmeOptions, createIssuer } from '../../src/acme/index.ts'
+import { acmeOptions } from '../../src/acme/options.ts'
 import { type CertificateStore, createCertificateStore } from '../../src/certs/index.ts'
 import { type ChallengeBook, createChallengeBook } from '../../src/challenges/index.ts'
 import { startDns, type TestDns } from '../../src/cli/demo/dns.ts'
-import {
-  findPebble,
-  type Pebble,
-  type PebbleBinaries,
-  type PebbleOptions,
-  startPebble,
-} from '../../src/cli/demo/pebble.ts'
+import { type Pebble, type PebbleOptions, startPebble } from '../../src/cli/demo/pebble.ts'
 import {
   type Clock,
   type Hostname,
@@ -30,30 +25,8 @@ import {
 } from '../../src/telemetry/index.ts'
 import type { Vault } from '../../src/vault/index.ts'
 import { type FaultFront, startFaultFront } from './fault-front.ts'
+import { pebbleBinaries } from './pebble.ts'
 import { aVault } from './vaults.ts'
-
-/** Pebble as it was found, or the sentence that says what is missing. */
-const foundPebble = await findPebble({ environment: process.env })
-
-/** For `describe.skipIf`: the reason is in the name of the suite. */
-export const pebbleIsMissing = 'missing' in foundPebble
-export const pebbleLabel =
-  'missing' in foundPebble
-    ? `(${foundPebble.missing})`
-    : `(Pebble ${foundPebble.version ?? 'of unknown version'})`
-
-function pebbleBinaries(): PebbleBinaries {
-  if ('missing' in foundPebble) throw new Error(foundPebble.missing)
-  return foundPebble
-}
-
-/** At least this version? An unknown one counts as Debian's, 2.4.0. */
-export function pebbleIsAtLeast(wanted: string): boolean {
-  const version = 'missing' in foundPebble ? undefined : foundPebble.version
-  const [major = 2, minor = 4] = (version ?? '2.4.0').split('.').map(Number)
-  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number)
-  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
-}
 
 /** A CA, its DNS, and the port where it looks for HTTP-01 answers. */
 export interface AcmeWorld extends AsyncDisposable {

@@ -37,7 +37,7 @@ export function openssl(
   return run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...sni, ...extra])
 }
 
-export function run(program: string, args: readonly string[], input = ''): Promise<ClientAnswer> {
+function run(program: string, args: readonly string[], input = ''): Promise<ClientAnswer> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
     let stdout = ''

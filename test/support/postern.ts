@@ -39,12 +39,12 @@ export interface PosternEnd {
   readonly ms: number
 }
 
-export const BIN = resolve(import.meta.dirname, '../../bin/postern')
+const BIN = resolve(import.meta.dirname, '../../bin/postern')
 
 /** `edge.http` → `POSTERN_EDGE_HTTP`. */
 export type Settings = Readonly<Record<string, string | number | boolean>>
 
-export function settingsToEnvironment(settings: Settings): Record<string, string> {
+function settingsToEnvironment(settings: Settings): Record<string, string> {
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [
       `POSTERN_${name.replace('.', '_').toUpperCase()}`,

@@ -2,12 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { startDns, type TestDns } from '../../src/cli/demo/dns.ts'
-import {
-  findPebble,
-  type Pebble,
-  type PebbleOptions,
-  startPebble,
-} from '../../src/cli/demo/pebble.ts'
+import { type Pebble, type PebbleOptions, startPebble } from '../../src/cli/demo/pebble.ts'
+import { pebbleBinaries } from './pebble.ts'
 import { makeDirectory, type Settings } from './postern.ts'
 
 /** Pebble and a DNS server, and the settings with which Postern uses both. */
@@ -28,8 +24,7 @@ export interface TestAuthority extends AsyncDisposable {
 export async function startTestAuthority(
   options: Partial<Omit<PebbleOptions, 'binaries' | 'dnsServer' | 'httpPort'>> = {},
 ): Promise<TestAuthority> {
-  const binaries = await findPebble({ environment: process.env })
-  if ('missing' in binaries) throw new Error(binaries.missing)
+  const binaries = pebbleBinaries()
   await using starting = new AsyncDisposableStack()
   const directory = await makeDirectory()
   const httpPort = await freePort()

@@ -19,7 +19,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, number> = new Map([
     ...['config/edge-name-missing', 'hosts/no-edge-name', 'hosts/is-edge-name', 'hosts/bad-name'],
     ...['api/unauthorized', 'api/too-many-failures', 'api/bad-request', 'api/cannot-listen'],
     ...['edge/bad-address', 'edge/bad-backend', 'edge/port-in-use', 'edge/port-not-allowed'],
-    ...['app/port-in-use', 'app/port-not-allowed'],
+    ...['acme/bad-roots'],
     ...['store/bad-url', 'store/not-writable', 'store/already-served'],
   ),
   ...codes(EXIT.notFound, 'hosts/not-found', 'certs/not-found', 'api/unknown-route'),

@@ -6,12 +6,11 @@ import {
   type AcmeWorld,
   aHostname,
   anIssuer,
-  pebbleIsMissing,
-  pebbleLabel,
   startAcmeWorld,
   type TestIssuer,
 } from '../../support/acme-world.ts'
 import type { Fault, RequestKind } from '../../support/fault-front.ts'
+import { pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { openSqliteTestStore } from '../../support/stores.ts'
 
 const never = new AbortController().signal

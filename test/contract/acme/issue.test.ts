@@ -2,16 +2,9 @@ import { X509Certificate } from 'node:crypto'
 import { rename } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { days, parseHostname } from '../../../src/kernel/index.ts'
-import {
-  type AcmeWorld,
-  aHostname,
-  anIssuer,
-  pebbleIsAtLeast,
-  pebbleIsMissing,
-  pebbleLabel,
-  startAcmeWorld,
-} from '../../support/acme-world.ts'
+import { type AcmeWorld, aHostname, anIssuer, startAcmeWorld } from '../../support/acme-world.ts'
 import type { RequestKind } from '../../support/fault-front.ts'
+import { pebbleIsAtLeast, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { describeEachStore, openSqliteTestStore } from '../../support/stores.ts'
 
 const never = new AbortController().signal

@@ -5,15 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createChallengeBook } from '../../../src/challenges/index.ts'
 import { systemClock } from '../../../src/kernel/index.ts'
 import { openStore, type Store } from '../../../src/store/index.ts'
-import {
-  type AcmeWorld,
-  aHostname,
-  anIssuer,
-  pebbleIsMissing,
-  pebbleLabel,
-  startAcmeWorld,
-} from '../../support/acme-world.ts'
+import { type AcmeWorld, aHostname, anIssuer, startAcmeWorld } from '../../support/acme-world.ts'
 import type { RequestKind } from '../../support/fault-front.ts'
+import { pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { describeEachEngine, openSqliteTestStore, testStoreDeps } from '../../support/stores.ts'
 
 const never = new AbortController().signal

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { startDns } from '../../../src/cli/demo/dns.ts'
 import { findPebble, startPebble } from '../../../src/cli/demo/pebble.ts'
+import { pebbleBinaries, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 
-const found = await findPebble({ environment: process.env })
 const folders: string[] = []
 const newFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
@@ -33,8 +33,8 @@ describe('finding Pebble', () => {
     expect(answer).toHaveProperty('missing', expect.stringMatching(/install Go .* PEBBLE_BIN\.$/))
   })
 
-  it.skipIf('missing' in found)('takes the companion from beside PEBBLE_BIN', async () => {
-    if ('missing' in found) return
+  it.skipIf(pebbleIsMissing)('takes the companion from beside PEBBLE_BIN', async () => {
+    const found = pebbleBinaries()
     const answer = await findPebble({
       environment: { PEBBLE_BIN: found.pebble, PATH: newFolder() },
       cacheDirectory: newFolder(),
@@ -43,9 +43,9 @@ describe('finding Pebble', () => {
   })
 })
 
-describe.skipIf('missing' in found)('the servers of the demo', () => {
+describe.skipIf(pebbleIsMissing)(`the servers of the demo ${pebbleLabel}`, () => {
   it('start on free ports, answer, and are gone when stopped', async () => {
-    if ('missing' in found) return
+    const found = pebbleBinaries()
     const dns = await startDns({ binaries: found })
     await dns.setCname('email.customer.test', 'edge.example.test')
     const resolver = new Resolver()
@@ -60,7 +60,7 @@ describe.skipIf('missing' in found)('the servers of the demo', () => {
   })
 
   it('die with a parent that is killed', async () => {
-    if ('missing' in found) return
+    const found = pebbleBinaries()
     const script = `
       import { startDns } from '${import.meta.dirname}/../../../src/cli/demo/dns.ts'
       const dns = await startDns({ binaries: ${JSON.stringify(found)} })

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { IssueOutcome } from '../../../src/acme/index.ts'
 import { startDns, type TestDns } from '../../../src/cli/demo/dns.ts'
-import { findPebble } from '../../../src/cli/demo/pebble.ts'
 import { type Clock, systemClock } from '../../../src/kernel/index.ts'
+import { pebbleBinaries, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { describeEachEngine } from '../../support/stores.ts'
 import {
   eventually,
@@ -15,18 +15,16 @@ import {
   type WorldOptions,
 } from './world.ts'
 
-const binaries = await findPebble({ environment: process.env })
 const REFUSED: IssueOutcome = {
   kind: 'refused',
   reason: { code: 'ca/rejected', sentence: 'The CA said no.', fix: 'Ask it why.' },
 }
 
-describe.skipIf('missing' in binaries)('the ends of hosts, keys and runs', () => {
+describe.skipIf(pebbleIsMissing)(`the ends of hosts, keys and runs ${pebbleLabel}`, () => {
   let dns: TestDns
   let owned = new AsyncDisposableStack()
   beforeAll(async () => {
-    if ('missing' in binaries) throw new Error(binaries.missing)
-    dns = await startDns({ binaries })
+    dns = await startDns({ binaries: pebbleBinaries() })
   })
   afterEach(async () => {
     await owned.disposeAsync()

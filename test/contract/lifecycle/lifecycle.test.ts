@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { IssueOutcome } from '../../../src/acme/index.ts'
 import { startDns, type TestDns } from '../../../src/cli/demo/dns.ts'
-import { findPebble } from '../../../src/cli/demo/pebble.ts'
 import { systemClock } from '../../../src/kernel/index.ts'
+import { pebbleBinaries, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { describeEachEngine } from '../../support/stores.ts'
 import {
   EDGE_NAME,
@@ -14,18 +14,16 @@ import {
   type WorldOptions,
 } from './world.ts'
 
-const binaries = await findPebble({ environment: process.env })
 const REFUSED: IssueOutcome = {
   kind: 'refused',
   reason: { code: 'ca/rejected', sentence: 'The CA said no.', fix: 'Ask it why.' },
 }
 
-describe.skipIf('missing' in binaries)('the lifecycle', () => {
+describe.skipIf(pebbleIsMissing)(`the lifecycle ${pebbleLabel}`, () => {
   let dns: TestDns
   let owned = new AsyncDisposableStack()
   beforeAll(async () => {
-    if ('missing' in binaries) throw new Error(binaries.missing)
-    dns = await startDns({ binaries })
+    dns = await startDns({ binaries: pebbleBinaries() })
   })
   afterEach(async () => {
     await owned.disposeAsync()

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { startDns } from '../../../src/cli/demo/dns.ts'
-import { findPebble } from '../../../src/cli/demo/pebble.ts'
 import { createResolver } from '../../../src/net/index.ts'
+import { pebbleBinaries, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import {
   caaData,
   nameData,
@@ -82,12 +82,9 @@ describe('what DNS says', () => {
   })
 })
 
-const binaries = await findPebble({ environment: process.env })
-
-describe.skipIf('missing' in binaries)('with a real server', () => {
+describe.skipIf(pebbleIsMissing)(`with a real server ${pebbleLabel}`, () => {
   const start = async () => {
-    if ('missing' in binaries) throw new Error(binaries.missing)
-    const dns = cleaning.use(await startDns({ binaries }))
+    const dns = cleaning.use(await startDns({ binaries: pebbleBinaries() }))
     return { dns, resolver: createResolver({ dns: [dns.address] }) }
   }
 

@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type KeyRing, openKeyRing, vaultOptions } from '../../../src/vault/index.ts'
+import { type KeyRing, openKeyRing } from '../../../src/vault/index.ts'
+import { vaultOptions } from '../../../src/vault/options.ts'
 
 let folder: string
 beforeAll(async () => {

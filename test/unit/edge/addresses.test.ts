@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import {
-  edgeOptions,
   formatBackendAddress,
   formatListenAddress,
   parseBackend,
   parseListenAddresses,
 } from '../../../src/edge/index.ts'
+import { edgeOptions } from '../../../src/edge/options.ts'
 
 describe('addresses to listen on', () => {
   it.each([

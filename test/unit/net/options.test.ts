@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { netOptions } from '../../../src/net/index.ts'
+import { netOptions } from '../../../src/net/options.ts'
 
 describe('net.dns', () => {
   it('asks the resolvers of the system unless told otherwise', () => {

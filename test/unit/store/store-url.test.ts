@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dataDirectory, storeOptions } from '../../../src/store/index.ts'
+import { dataDirectory } from '../../../src/store/index.ts'
+import { storeOptions } from '../../../src/store/options.ts'
 import { nameStore, parseStoreUrl } from '../../../src/store/store-url.ts'
 
 describe('the address of the store', () => {

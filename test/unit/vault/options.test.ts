@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { vaultOptions } from '../../../src/vault/index.ts'
+import { vaultOptions } from '../../../src/vault/options.ts'
 
 describe('vault.key', () => {
   it('is a file beside the database unless told otherwise', () => {
