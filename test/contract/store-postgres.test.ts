@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -71,6 +72,31 @@ describe('a store in PostgreSQL', () => {
       .poll(() => store.hot.hasHost('a.customer.test').catch(() => 'not yet'), { timeout: 10_000 })
       .toBe(true)
     await expect.poll(() => reader.seen, { timeout: 10_000 }).toContainEqual({ kind: 'resync' })
+  })
+
+  test('survives a connection that is cut in the middle of a query, and goes on', async () => {
+    await using way = await startWay(await server.createDatabase())
+    await using store = await openStore({ url: way.url }, testStoreDeps())
+    const slow = store.db.executeQuery(CompiledQuery.raw('select pg_sleep(20)'))
+    const cut = expect(slow).rejects.toMatchObject({ code: 'store/unreachable' })
+    await expect.poll(() => countSleepers(server.url)).toBe(1)
+    way.cut()
+    await cut
+    expect(await store.hot.hasHost('a.customer.test')).toBe(false)
+  })
+
+  test('survives a connection that is cut inside a transaction, and undoes that', async () => {
+    await using way = await startWay(await server.createDatabase())
+    await using store = await openStore({ url: way.url }, testStoreDeps())
+    const cut = store.transaction(async (trx) => {
+      await trx.insertInto('hosts').values(aHostRow('a.customer.test')).execute()
+      await way.cut()
+      // The connection is lost while nobody asks anything.
+      await setTimeout(50)
+      await trx.insertInto('hosts').values(aHostRow('b.customer.test')).execute()
+    })
+    await expect(cut).rejects.toMatchObject({ code: 'store/unreachable' })
+    expect(await Array.fromAsync(store.hot.hostnames())).toEqual([])
   })
 
   test('ignores what it does not understand from a newer node', async () => {
@@ -195,6 +221,45 @@ async function terminateConnections(url: string): Promise<void> {
 
 async function countConnections(url: string): Promise<number> {
   return (await query(url, `select 1 ${OTHER_CONNECTIONS}`)).length
+}
+
+async function countSleepers(url: string): Promise<number> {
+  const sleepers = `select 1 from pg_stat_activity where query = 'select pg_sleep(20)'`
+  return (await query(url, sleepers)).length
+}
+
+/** The way to a server, which can be cut: every connection is reset at both ends. */
+async function startWay(target: string) {
+  const { hostname, port } = new URL(target)
+  const ends = new Set<Socket>()
+  const way = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    for (const end of [near, far]) {
+      ends.add(end)
+      end.on('error', () => undefined)
+      end.on('close', () => ends.delete(end))
+    }
+    near.pipe(far).pipe(near)
+  })
+  way.listen(0, '127.0.0.1')
+  await once(way, 'listening')
+  const address = way.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const url = new URL(target)
+  url.port = String(address.port)
+  const cut = (): Promise<unknown> => {
+    const closed = [...ends].map((end) => once(end, 'close'))
+    for (const end of ends) end.resetAndDestroy()
+    return Promise.all(closed)
+  }
+  return {
+    url: url.href,
+    cut,
+    [Symbol.asyncDispose]: async () => {
+      way.close()
+      await cut()
+    },
+  }
 }
 
 async function closedPort(): Promise<number> {

@@ -24,6 +24,9 @@ export function createDeadlinePool(url: URL, record: StoreRecord): DeadlinePool 
   const pool = new pg.Pool({ ...connectionConfig(url), max: CONNECTIONS_MAX })
   // An idle connection that the server ends would otherwise be an uncaught exception.
   pool.on('error', (error) => recordFault(error, name, record))
+  // And so would one that is lost while in use: the pool stops listening then. Whoever uses it learns
+  // it from the query under way, or from the next one; the pool takes no such connection back.
+  pool.on('connect', (client) => client.on('error', () => undefined))
 
   const connect = async (): Promise<DeadlineClient> => {
     try {
