@@ -49,6 +49,7 @@ async function withClient<Result>(
   work: (client: pg.Client) => Promise<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
+  signal?.throwIfAborted()
   const client = new pg.Client(connectionConfig(url))
   const lost = Promise.withResolvers<never>()
   lost.promise.catch(() => undefined)
