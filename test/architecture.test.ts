@@ -42,8 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const SIDE_DOORS: readonly { readonly file: RegExp; readonly to: readonly string[] }[] = [
   { file: /^src\/[a-z]+\/options\.ts$/, to: ['config'] },
   { file: /^src\/api\/native\/contract\.ts$/, to: ['panel', 'cli'] },
-  // All that a command for a running server needs of app; the rest takes a second to load.
-  { file: /^src\/app\/data-directory\.ts$/, to: ['main'] },
+  // Light enough to be loaded before anything else is; all of app takes a second.
+  { file: /^src\/app\/(?:data-directory|fleet\/worker-process)\.ts$/, to: ['main'] },
 ]
 
 /** Packages that only one part may know, so that they can be replaced there. */

@@ -7,6 +7,7 @@ import { type AppRecord, createMetrics, openLog } from '../telemetry/index.ts'
 import { createLinkKeys } from '../tracking/index.ts'
 import type { EnvironmentVariables } from '../vault/index.ts'
 import { type FleetPlan, planFleet, startFleet } from './fleet/start-fleet.ts'
+import type { Variables, WorkerProcess } from './fleet/worker-process.ts'
 import { announceRunning, openAdminKey } from './local-files.ts'
 import { openKeys } from './open-keys.ts'
 import { createServerRecords } from './records.ts'
@@ -16,7 +17,9 @@ import { rotateTicketKeys } from './ticket-keys.ts'
 export interface Environment {
   readonly clock: Clock
   readonly random: Random
-  readonly variables: EnvironmentVariables
+  readonly variables: EnvironmentVariables & Variables
+  /** A worker that began to load before the configuration was read. */
+  readonly early?: WorkerProcess | undefined
 }
 
 /** The server, running. Disposing it drains the edge and settles everything under way. */
@@ -34,7 +37,7 @@ export interface RunningApp extends AsyncDisposable {
 /** Builds and starts the server. If a line fails, the lines above it are undone, in reverse. */
 export async function startApp(
   config: Config,
-  { clock, random, variables }: Environment,
+  { clock, random, variables, early }: Environment,
 ): Promise<RunningApp> {
   const startedMs = clock.monotonicMs()
   await using running = new AsyncDisposableStack()
@@ -46,7 +49,7 @@ export async function startApp(
   const records = createServerRecords({ log, metrics })
   const outside = { clock, random, records }
 
-  const plan: FleetPlan = running.use(await planFleet(config.edge))
+  const plan: FleetPlan = running.use(await planFleet(config, { early, variables }))
   const { keyRing, vault, noteKeys } = await openKeys(
     config,
     { clock, variables, record: records.vault },
@@ -56,22 +59,30 @@ export async function startApp(
     await openStore(config.store, { clock, record: records.store, role: 'server' }),
   )
   await noteKeys(store)
-  const directory = dataDirectory(config.store)
-  const adminKey = await openAdminKey(directory, random)
-
   const linkKeys = createLinkKeys({ store, vault, clock, random })
   await linkKeys.ensure()
 
-  const startingFleet = startFleet(plan, config, { ...outside, store, vault, keyRing, metrics })
-  // The CA's client and the API take half a second to load: time in which the workers start.
-  const loadingControl = import('./control.ts')
-  const fleet = running.use(await startingFleet)
-  running.use(rotateTicketKeys({ ...outside, record: records.app }, fleet.useTicketKeys))
-  const { startControl } = await loadingControl
+  const directory = dataDirectory(config.store)
+  const adminKey = await openAdminKey(directory, random)
+
+  const [startedFleet, { startControl }] = await Promise.all([
+    startFleet(plan, config, { ...outside, variables, store, vault, keyRing, metrics }),
+    // The CA's client and the API take half a second to load: time in which the workers start.
+    import('./control.ts'),
+  ])
+  const fleet = running.use(startedFleet)
+  running.use(
+    rotateTicketKeys({ ...outside, record: records.app }, (keys) => fleet.useTicketKeys(keys)),
+  )
   const control = running.use(
     await startControl({ ...outside, store, vault, linkKeys, fleet, metrics, adminKey }, config),
   )
   running.use(await announceRunning(directory, { pid: process.pid, url: control.apiUrl }))
+
+  // The edge drains while the rest winds down: together they have the time that one may take.
+  running.defer(() => {
+    fleet[Symbol.asyncDispose]().then(undefined, () => undefined)
+  })
 
   const listening = {
     http: fleet.bound.http.map(formatListenAddress).join(),

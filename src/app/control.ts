@@ -113,14 +113,11 @@ function join({ store, clock, random, records }: ControlDeps) {
 /** Follows the notices for as long as the server runs; after a fault, everything is read again. */
 function follow(
   followNotices: (signal: AbortSignal) => Promise<void>,
-  { fleet, clock, records }: ControlDeps,
+  { clock, records }: ControlDeps,
 ): Periodic {
   return startPeriodic(followNotices, {
     clock,
     every: FOLLOW_AGAIN_AFTER,
-    onError: (error) => {
-      records.app.backgroundFailed({ loop: 'notices', error })
-      fleet.resync()
-    },
+    onError: (error) => records.app.backgroundFailed({ loop: 'notices', error }),
   })
 }

@@ -12,7 +12,7 @@ import {
   systemRandom,
   unreachable,
 } from '../kernel/index.ts'
-import { openStore } from '../store/index.ts'
+import { openStore, prepareStore } from '../store/index.ts'
 import { createMetrics, openLog } from '../telemetry/index.ts'
 import { createVault, importKeyRing } from '../vault/index.ts'
 import { createEdgeRecords } from './edge-records.ts'
@@ -96,6 +96,7 @@ async function obey(
         tell({ kind: 'reply', id: message.id, answer: said }),
       )
       return
+    case 'prepare':
     case 'start':
       throw new TypeError('An edge worker is started once')
     default:
@@ -107,16 +108,19 @@ async function obey(
 async function runWorker(): Promise<void> {
   // Terminal and service manager signal the whole group; the supervisor says when to drain.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
+  // Whoever read the log is gone. Visitors are still there.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
   // Buffers what arrives while the worker starts: no notice is missed.
   const messages: AsyncIterable<ToWorker[]> = on(process, 'message', { close: ['disconnect'] })
   await using open = new AsyncDisposableStack()
   let running: RunningWorker | undefined
-  tell({ kind: 'loaded' })
   for await (const [message] of messages) {
     if (!message || message.kind === 'drain') return
     if (running) {
       await obey(running, message)
+    } else if (message.kind === 'prepare') {
+      await prepareStore(message.store)
     } else if (message.kind === 'start') {
       running = open.use(await startWorker(message.start))
       tell({ kind: 'listening', bound: running.member.bound })

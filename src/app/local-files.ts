@@ -19,6 +19,14 @@ const OTHERS = 0o077
 
 /** The key for local administration. Made at the first start, then the same for ever. */
 export async function openAdminKey(directory: string, random: Random): Promise<Redacted<string>> {
+  try {
+    return await readOrMakeAdminKey(directory, random)
+  } catch (cause) {
+    throw cause instanceof AppStartError ? cause : notWritable(directory, cause)
+  }
+}
+
+async function readOrMakeAdminKey(directory: string, random: Random): Promise<Redacted<string>> {
   const path = join(directory, 'admin.key')
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const known = await readAdminKey(path)
@@ -27,6 +35,15 @@ export async function openAdminKey(directory: string, random: Random): Promise<R
   const made = `postern_${random.bytes(ADMIN_KEY_BYTES).toString('base64url')}`
   await writeDurably(path, `${made}\n`)
   return new Redacted(made)
+}
+
+function notWritable(directory: string, cause: unknown): AppStartError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new AppStartError({
+    code: 'store/not-writable',
+    message: `The data directory ${directory} cannot be used: ${why}.`,
+    fix: 'Start Postern in a folder where its user may write, or set store.url to another place.',
+  })
 }
 
 async function readAdminKey(path: string): Promise<string | undefined> {

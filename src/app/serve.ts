@@ -7,26 +7,28 @@ export interface ServeDeps extends Environment {
   readonly print: (line: string) => void
 }
 
-/** Runs the server until SIGTERM or SIGINT, then drains it. A second signal ends it at once. */
-export async function serve(config: Config, deps: ServeDeps): Promise<void> {
+/**
+ * Runs the server until the signal, then drains it. One that comes during the start is obeyed as
+ * soon as that is through. SIGHUP reads the configuration again.
+ */
+export async function serve(config: Config, deps: ServeDeps, signal: AbortSignal): Promise<void> {
+  // From the first moment to the last: without a handler SIGHUP would end the process.
+  let reload = (): void => undefined
+  process.on('SIGHUP', () => reload())
+
   await using app = await startApp(config, deps)
   const { http, https, api } = app.listening
   deps.print(`Postern serves http on ${http}, https on ${https}, and its API on ${api}`)
-
-  const reload = (): void => {
+  reload = () => {
     deps.reloadConfig().then(app.reload, (error: unknown) => app.record.reloadRefused({ error }))
   }
-  process.on('SIGHUP', reload)
-  const because = await untilSignalled(['SIGTERM', 'SIGINT'])
-  process.off('SIGHUP', reload)
-  app.record.stopping({ because })
+  await untilAborted(signal)
+  reload = () => undefined
+  app.record.stopping({ because: String(signal.reason) })
 }
 
-/** Takes the handlers away again, so that the system's own answer the next signal. */
-async function untilSignalled(signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
-  for (const signal of signals) process.on(signal, resolve)
-  const received = await promise
-  for (const signal of signals) process.off(signal, resolve)
-  return received
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  if (!signal.aborted) await promise
 }

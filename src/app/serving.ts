@@ -29,6 +29,8 @@ export function createServing(deps: ServingDeps): {
 } {
   const { store, certs, fleet, nodes } = deps
 
+  let hasFollowed = false
+
   /** Asks the edges here, and writes the answer down for the node that waits for it. */
   const confirmHere = async (hostname: Hostname, certificateId: string): Promise<boolean> => {
     const certificate = await certs.find(certificateId)
@@ -51,7 +53,11 @@ export function createServing(deps: ServingDeps): {
       },
     },
     followNotices: async (signal) => {
-      for await (const notice of store.notices(signal)) {
+      // From here on nothing is missed; what was said before is read from the store.
+      const notices = store.notices(signal)
+      if (nodes || hasFollowed) fleet.resync()
+      hasFollowed = true
+      for await (const notice of notices) {
         if (notice.kind === 'resync') {
           fleet.resync()
           continue

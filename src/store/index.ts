@@ -8,7 +8,7 @@ export { dataDirectory } from './data-directory.ts'
 export type { StoreDeps, StoreInspection, StoreRole } from './engine.ts'
 export { isUniqueViolation, StoreError, type StoreErrorCode } from './errors.ts'
 export type { HotPaths, ServedCertificateRow } from './hot-paths.ts'
-export { inspectStore, openStore } from './open-store.ts'
+export { inspectStore, openStore, prepareStore } from './open-store.ts'
 export type { StoreOptions } from './options.ts'
 export type {
   AcmeAccountRow,

@@ -32,6 +32,11 @@ export async function inspectStore(
   return inspection
 }
 
+/** Loads what `openStore` will need, while something else still has to be waited for. */
+export async function prepareStore(options: StoreOptions): Promise<void> {
+  await loadEngine(parseStoreUrl(options.url))
+}
+
 /** Only the engine in use is loaded: each is some megabytes in every worker. */
 async function loadEngine(location: StoreLocation): Promise<StoreEngine> {
   if (location.engine === 'sqlite') {

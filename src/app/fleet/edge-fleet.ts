@@ -2,7 +2,10 @@ import type { EdgeBound } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 
-/** All edges of this node, in processes of their own or in this one: told alike, asked alike. */
+/**
+ * All edges of this node, in processes of their own or in this one: told alike, asked alike. Disposing
+ * drains them; a second call waits for the first.
+ */
 export interface EdgeFleet extends AsyncDisposable {
   readonly bound: EdgeBound
   /** How many serve now, and how many should. */

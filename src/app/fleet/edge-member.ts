@@ -1,4 +1,4 @@
-import { createCertificateCache } from '../../certs/index.ts'
+import { type CertificateCache, createCertificateCache } from '../../certs/index.ts'
 import { createChallengeBook } from '../../challenges/index.ts'
 import {
   type Backend,
@@ -9,11 +9,23 @@ import {
   type EdgeOptions,
   parseBackend,
 } from '../../edge/index.ts'
-import { createHostDirectory } from '../../hosts/index.ts'
-import type { Clock, Hostname, Random } from '../../kernel/index.ts'
+import { createHostDirectory, type HostDirectory } from '../../hosts/index.ts'
+import {
+  type Clock,
+  type Hostname,
+  hours,
+  type Periodic,
+  type Random,
+  startPeriodic,
+} from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Metrics, MetricsSnapshot } from '../../telemetry/index.ts'
-import { createHitRecorder, createLinkKeys, createTrackingBackend } from '../../tracking/index.ts'
+import {
+  createHitRecorder,
+  createLinkKeys,
+  createTrackingBackend,
+  type LinkKeys,
+} from '../../tracking/index.ts'
 import type { Vault } from '../../vault/index.ts'
 import type { EdgeRecords } from '../edge-records.ts'
 
@@ -25,8 +37,8 @@ export interface EdgeMember extends AsyncDisposable {
   readonly bound: EdgeBound
   /** The host was added, got another certificate, or left: forget what was known of it. */
   hostChanged(hostname: Hostname): void
-  /** Notices may have been missed: forget everything, read the hosts again. */
-  resync(): Promise<void>
+  /** Notices may have been missed: reads everything again, and goes on trying until it can. */
+  resync(): void
   useTicketKeys(keys: Uint8Array): void
   /** Does a handshake for `hostname` here and now yield the certificate with this serial? */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
@@ -44,8 +56,12 @@ export interface EdgeMemberDeps {
 
 /** A context takes about 40 KB: room for some 1,600 hosts visited lately in each worker. */
 const CONTEXT_BYTES_MAX = 64 * 1024 * 1024
-/** CONTRACT: SIGTERM drains within 30 s. The rest is for closing the store. */
-const DRAIN_MS_MAX = 25_000
+/** Everything is read again that often even if nobody says so: no missed notice lasts for ever. */
+const REREAD_EVERY = hours(1)
+/** While the store is away, what is known stays known, and visitors are served from memory. */
+const REREAD_PAUSE_MS = 1_000
+/** CONTRACT: SIGTERM drains within 30 s. The rest is for hits and the store. */
+const DRAIN_MS_MAX = 20_000
 
 /** Where an edge listens, and with whom it shares ports and session tickets. */
 export interface EdgePlace {
@@ -83,9 +99,14 @@ export async function openEdgeMember(
   )
   opening.defer(() => edge.drain(DRAIN_MS_MAX))
 
-  await Promise.all([directory.load(), linkKeys.reload()])
+  await linkKeys.reload()
+  await directory.load()
   edge.setTicketKeys(Buffer.from(ticketKeys))
   const bound = await edge.listen(listen, { reusePort: sharing === 'with-other-workers' })
+
+  const rereading = opening.use(
+    rereadFromTimeToTime({ ...deps, certificates, directory, linkKeys }),
+  )
 
   const open = opening.move()
   return {
@@ -94,10 +115,7 @@ export async function openEdgeMember(
       certificates.forget(hostname)
       directory.note(hostname)
     },
-    resync: async () => {
-      certificates.forgetAll()
-      await Promise.all([directory.load(), linkKeys.reload()])
-    },
+    resync: () => rereading.wake(),
     useTicketKeys: (keys) => edge.setTicketKeys(Buffer.from(keys)),
     confirm: (hostname, serial) => edge.confirm(hostname, serial),
     metrics: () => metrics.snapshot(),
@@ -110,4 +128,43 @@ function toBackendTarget(setting: string, embedded: Backend): BackendTarget {
   return parsed === 'embedded'
     ? { kind: 'embedded', backend: embedded }
     : { kind: 'remote', targets: parsed }
+}
+
+interface Known {
+  readonly certificates: Pick<CertificateCache, 'forgetAll'>
+  readonly directory: Pick<HostDirectory, 'load'>
+  readonly linkKeys: Pick<LinkKeys, 'reload'>
+}
+
+/** All was read just now: the first round has nothing to do. */
+function rereadFromTimeToTime(deps: Known & EdgeMemberDeps): Periodic {
+  let isFirst = true
+  return startPeriodic(
+    async (signal) => {
+      if (!isFirst) await reread(deps, signal)
+      isFirst = false
+    },
+    {
+      clock: deps.clock,
+      every: REREAD_EVERY,
+      onError: (error) => deps.records.edge.failed('reading everything again', error),
+    },
+  )
+}
+
+/** Reads hosts, link keys and, when they are next asked for, certificates again. */
+async function reread(
+  { certificates, directory, linkKeys, clock, records }: Known & EdgeMemberDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  certificates.forgetAll()
+  for (;;) {
+    try {
+      await Promise.all([directory.load(), linkKeys.reload()])
+      return
+    } catch (error) {
+      records.edge.failed('reading everything again', error)
+      await clock.sleep(REREAD_PAUSE_MS, signal)
+    }
+  }
 }

@@ -8,6 +8,8 @@ import type { ExportedKeyRing, KeyRing } from '../../vault/index.ts'
  * (structured clone: buffers arrive as bytes, key rings are never written anywhere).
  */
 export type ToWorker =
+  /** The store will be this one: its engine can be loaded meanwhile. */
+  | { readonly kind: 'prepare'; readonly store: StoreOptions }
   | { readonly kind: 'start'; readonly start: EdgeStart }
   | { readonly kind: 'host-changed'; readonly hostname: string }
   | { readonly kind: 'resync' }
@@ -21,8 +23,6 @@ export type WorkerRequest =
   | { readonly ask: 'metrics' }
 
 export type ToSupervisor =
-  /** The sources are loaded: `start` may come. */
-  | { readonly kind: 'loaded' }
   | { readonly kind: 'listening'; readonly bound: EdgeBound }
   | { readonly kind: 'cannot-start'; readonly failure: StartFailure }
   | { readonly kind: 'reply'; readonly id: number; readonly answer: WorkerAnswer }

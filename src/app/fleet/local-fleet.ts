@@ -2,22 +2,21 @@ import type { EdgeFleet } from './edge-fleet.ts'
 import type { EdgeMember } from './edge-member.ts'
 
 /** A fleet of one, in this process (`edge.workers = 0`): for tests and small machines. */
-export function createLocalFleet(
-  member: EdgeMember,
-  { onLost }: { readonly onLost: (error: unknown) => void },
-): EdgeFleet {
+export function createLocalFleet(member: EdgeMember): EdgeFleet {
+  let ending: PromiseLike<void> | undefined
   return {
     bound: member.bound,
     count: () => ({ serving: 1, wanted: 1 }),
     hostChanged: (hostname) => member.hostChanged(hostname),
-    resync: () => {
-      member.resync().catch(onLost)
-    },
+    resync: () => member.resync(),
     confirm: (hostname, serial) => member.confirm(hostname, serial),
     // This process's numbers are its supervisor's: they are counted there.
     metrics: async () => [],
     useTicketKeys: (keys) => member.useTicketKeys(keys),
     setLogLevel: () => undefined,
-    [Symbol.asyncDispose]: () => member[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => {
+      ending ??= member[Symbol.asyncDispose]()
+      return ending
+    },
   }
 }

@@ -1,11 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Config } from '../../config/index.ts'
-import {
-  type EdgeAddresses,
-  type EdgeOptions,
-  parseListenAddresses,
-  reserveAddresses,
-} from '../../edge/index.ts'
+import { type EdgeAddresses, parseListenAddresses, reserveAddresses } from '../../edge/index.ts'
 import type { Clock, Random } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Metrics } from '../../telemetry/index.ts'
@@ -13,35 +8,43 @@ import type { KeyRing, Vault } from '../../vault/index.ts'
 import type { ServerRecords } from '../records.ts'
 import { drawTicketKeys } from '../ticket-keys.ts'
 import type { EdgeFleet } from './edge-fleet.ts'
-import { openEdgeMember } from './edge-member.ts'
 import { createLocalFleet } from './local-fleet.ts'
-import { abandonWorkers, loadWorkers, startWorkerFleet } from './worker-fleet.ts'
-import type { WorkerProcess } from './worker-process.ts'
+import { abandonWorker, startWorkerFleet } from './worker-fleet.ts'
+import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
 
-/** What is settled before store and keys are open: the ports, and workers that load already. */
+/** What is settled before store and keys are open: the ports, and a worker that loads already. */
 export interface FleetPlan extends AsyncDisposable {
   readonly listen: EdgeAddresses
-  /** None: the edge runs in this process. */
-  readonly loaded: readonly WorkerProcess[]
+  /** 0: the edge runs in this process. */
+  readonly workers: number
+  readonly first: WorkerProcess | undefined
 }
 
 /**
- * Finds out whether the ports can be had, and lets the workers load meanwhile. Disposing ends every
- * worker that no fleet has drained. Throws EdgeError.
+ * Finds out whether the ports can be had, while the first worker loads (`early`: one that began even
+ * before). Disposing ends it if no fleet has drained it. Throws EdgeError.
  */
-export async function planFleet(options: EdgeOptions): Promise<FleetPlan> {
-  const loaded = loadWorkers(options.workers ?? availableParallelism())
+export async function planFleet(
+  { edge: options, store }: Pick<Config, 'edge' | 'store'>,
+  {
+    early,
+    variables,
+  }: { readonly early?: WorkerProcess | undefined; readonly variables: Variables },
+): Promise<FleetPlan> {
+  const workers = options.workers ?? availableParallelism()
+  const first = workers > 0 ? (early ?? spawnWorker(variables)) : undefined
+  first?.tell({ kind: 'prepare', store })
+  const abandon = async (): Promise<void> => {
+    if (first) await abandonWorker(first)
+  }
   try {
     const http = parseListenAddresses(options.http)
     // Together, so that the same port given to both is noticed: workers would share it in silence.
     const all = await reserveAddresses([...http, ...parseListenAddresses(options.https)])
-    return {
-      loaded,
-      listen: { http: all.slice(0, http.length), https: all.slice(http.length) },
-      [Symbol.asyncDispose]: () => abandonWorkers(loaded),
-    }
+    const listen = { http: all.slice(0, http.length), https: all.slice(http.length) }
+    return { workers, first, listen, [Symbol.asyncDispose]: abandon }
   } catch (error) {
-    await abandonWorkers(loaded)
+    await abandon()
     throw error
   }
 }
@@ -49,6 +52,7 @@ export async function planFleet(options: EdgeOptions): Promise<FleetPlan> {
 export interface StartFleetDeps {
   readonly clock: Clock
   readonly random: Random
+  readonly variables: Variables
   readonly store: Store
   readonly vault: Vault
   readonly keyRing: KeyRing
@@ -58,18 +62,19 @@ export interface StartFleetDeps {
 
 /** Starts what was planned: worker processes, or one edge in this process. */
 export async function startFleet(
-  { loaded, listen }: FleetPlan,
+  { workers, first, listen }: FleetPlan,
   config: Pick<Config, 'edge' | 'log' | 'store'>,
-  { keyRing, ...deps }: StartFleetDeps,
+  { keyRing, variables, ...deps }: StartFleetDeps,
 ): Promise<EdgeFleet> {
   const { clock, random, records } = deps
   const ticketKeys = drawTicketKeys(random)
-  if (loaded.length > 0) {
-    const orders = { ...config, keyRing, ticketKeys, listen }
-    return startWorkerFleet(loaded, orders, { clock, record: records.app })
+  if (first) {
+    const { log, store, edge } = config
+    const orders = { log, store, edge, keyRing, ticketKeys, listen }
+    return startWorkerFleet(first, workers, orders, { clock, record: records.app, variables })
   }
+  // Loaded here only where it runs here: all of the edge is much to load.
+  const { openEdgeMember } = await import('./edge-member.ts')
   const member = await openEdgeMember(deps, config.edge, { listen, ticketKeys, sharing: 'alone' })
-  return createLocalFleet(member, {
-    onLost: (error) => records.app.backgroundFailed({ loop: 'resync', error }),
-  })
+  return createLocalFleet(member)
 }

@@ -1,48 +1,59 @@
 import type { EdgeBound } from '../../edge/index.ts'
 import type { Clock, Hostname } from '../../kernel/index.ts'
 import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import { exportKeyRing } from '../../vault/index.ts'
 import type { EdgeFleet } from './edge-fleet.ts'
 import type { EdgeOrders, ToWorker } from './edge-protocol.ts'
-import { spawnWorker, type WorkerProcess } from './worker-process.ts'
+import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
 
 export interface WorkerFleetDeps {
   readonly clock: Clock
   readonly record: AppRecord
+  readonly variables: Variables
 }
 
 /** A worker that lives shorter than this and dies again does not come back at once. */
 const HEALTHY_LIFE_MS = 10_000
 const RESPAWN_PAUSE_MS = 1_000
 const RESPAWN_PAUSE_MS_MAX = 30_000
-/** Workers drain within 25 s (CONTRACT: 30 s in all); what is left then is cut off. */
+/** Workers drain within 20 s and settle their hits (CONTRACT: 30 s in all); then they are cut off. */
 const DRAIN_MS_MAX = 27_000
 
-/**
- * Loads `count` workers before anybody knows whether they can start: most of a start is loading
- * sources, and that can happen while the store is opened and the keys are read.
- */
-export function loadWorkers(count: number): readonly WorkerProcess[] {
-  return Array.from({ length: count }, () => spawnWorker())
-}
-
-/** Ends workers that were loaded for a start that did not come about. */
-export async function abandonWorkers(loaded: readonly WorkerProcess[]): Promise<void> {
-  for (const worker of loaded) worker.kill()
-  await Promise.all(loaded.map((worker) => worker.gone))
+/** Ends a worker that was loaded for a start that did not come about. */
+export async function abandonWorker(worker: WorkerProcess): Promise<void> {
+  worker.kill()
+  await worker.gone
 }
 
 /**
- * Starts loaded workers and keeps their number: one that dies is replaced at once, one that keeps
- * dying after a growing pause. Throws what keeps a worker from starting; the caller abandons them.
+ * Starts a fleet of `count` workers, of which the first is loaded already, and keeps their number:
+ * one that dies is replaced at once, one that keeps dying after a growing pause. The first gets the
+ * machine to itself until it listens: so the first visitor waits least. Throws what keeps a worker
+ * from starting; by then all are gone but the first, which the caller abandons.
  */
 export async function startWorkerFleet(
-  loaded: readonly WorkerProcess[],
+  first: WorkerProcess,
+  count: number,
   orders: EdgeOrders,
   deps: WorkerFleetDeps,
 ): Promise<EdgeFleet> {
-  const [bound] = await Promise.all(loaded.map((worker) => worker.start(orders)))
-  if (!bound) throw new TypeError('A fleet has at least one worker')
-  return new WorkerFleet(loaded, { bound, orders }, deps)
+  const bound = await startWorker(first, orders)
+  const others = Array.from({ length: count - 1 }, () => spawnWorker(deps.variables))
+  try {
+    await Promise.all(others.map((worker) => startWorker(worker, orders)))
+  } catch (error) {
+    await Promise.all(others.map(abandonWorker))
+    throw error
+  }
+  return new WorkerFleet([first, ...others], { bound, orders }, deps)
+}
+
+/** Hands the keys over; the copy that was sent is zeroed. */
+function startWorker(worker: WorkerProcess, orders: EdgeOrders): Promise<EdgeBound> {
+  const keyRing = exportKeyRing(orders.keyRing)
+  const listening = worker.start({ ...orders, keyRing })
+  for (const { bytes } of keyRing.keys) bytes.fill(0)
+  return listening
 }
 
 class WorkerFleet implements EdgeFleet {
@@ -56,6 +67,7 @@ class WorkerFleet implements EdgeFleet {
   readonly #alive: Set<WorkerProcess>
   readonly #keepers: readonly Promise<void>[]
   #orders: EdgeOrders
+  #ending: Promise<void> | undefined
 
   constructor(
     started: readonly WorkerProcess[],
@@ -104,7 +116,12 @@ class WorkerFleet implements EdgeFleet {
     return asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  async #end(): Promise<void> {
     this.#stopping.abort()
     await Promise.all([...this.#alive].map((worker) => this.#drain(worker)))
     await Promise.all(this.#keepers)
@@ -141,21 +158,31 @@ class WorkerFleet implements EdgeFleet {
       if (this.#stopping.signal.aborted) return
       record.workerDied({ pid: worker.pid, ...end })
       quickDeaths = clock.monotonicMs() - bornMs > HEALTHY_LIFE_MS ? 0 : quickDeaths + 1
-      worker = await this.#replace(respawnPauseMs(quickDeaths))
+      worker = await this.#replaceSomehow(respawnPauseMs(quickDeaths))
+    }
+  }
+
+  /** A machine without memory for a process may have some later: tries until it does. */
+  async #replaceSomehow(pauseMs: number): Promise<WorkerProcess | undefined> {
+    for (;;) {
+      try {
+        return await this.#replace(pauseMs)
+      } catch (error) {
+        this.#deps.record.workerCannotStart({ error })
+        await this.#pause(RESPAWN_PAUSE_MS_MAX)
+      }
     }
   }
 
   /** The next worker in that place, dead or alive; `undefined` once the fleet stops. */
   async #replace(pauseMs: number): Promise<WorkerProcess | undefined> {
-    const { clock, record } = this.#deps
-    await clock.sleep(pauseMs, this.#stopping.signal).catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) throw error
-    })
+    const { record } = this.#deps
+    await this.#pause(pauseMs)
     if (this.#stopping.signal.aborted) return undefined
-    const worker = spawnWorker()
+    const worker = spawnWorker(this.#deps.variables)
     this.#alive.add(worker)
     try {
-      await worker.start(this.#orders)
+      await startWorker(worker, this.#orders)
       this.#serving.add(worker)
       record.workerReplaced({ pid: worker.pid })
     } catch (error) {
@@ -163,6 +190,12 @@ class WorkerFleet implements EdgeFleet {
       record.workerCannotStart({ error })
     }
     return worker
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await this.#deps.clock.sleep(ms, this.#stopping.signal).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) throw error
+    })
   }
 
   async #drain(worker: WorkerProcess): Promise<void> {

@@ -2,10 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { EdgeBound } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { MetricsSnapshot } from '../../telemetry/index.ts'
-import { exportKeyRing } from '../../vault/index.ts'
 import { AppStartError } from '../errors.ts'
 import type {
-  EdgeOrders,
+  EdgeStart,
   ToSupervisor,
   ToWorker,
   WorkerAnswer,
@@ -16,7 +15,7 @@ import type {
 export interface WorkerProcess {
   readonly pid: number | undefined
   /** Sends the orders and resolves when it listens. Rejects if it cannot, or dies before. */
-  start(orders: EdgeOrders): Promise<EdgeBound>
+  start(start: EdgeStart): Promise<EdgeBound>
   tell(message: Exclude<ToWorker, { kind: 'start' | 'request' }>): void
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   metrics(): Promise<MetricsSnapshot>
@@ -33,11 +32,24 @@ export interface WorkerEnd {
 /** A confirmation is a handshake inside the process; a worker that takes longer is stuck. */
 const ANSWER_MS_MAX = 5_000
 
+/** What a worker inherits. Settings and secrets are not among it: they come over the channel. */
+const INHERITED = [
+  ...['PATH', 'HOME', 'LANG', 'TZ', 'NODE_COMPILE_CACHE', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'],
+  // A preloaded allocator or libfaketime has to reach every process, or none.
+  ...['LD_PRELOAD', 'LD_LIBRARY_PATH', 'FAKETIME', 'DONT_FAKE_MONOTONIC'],
+]
+
+/** Where a worker's environment is taken from. */
+export interface Variables {
+  read(name: string): string | undefined
+}
+
 /** Starts loading the sources at once: `start` may come when the store and the keys are ready. */
-export function spawnWorker(): WorkerProcess {
+export function spawnWorker(variables: Variables): WorkerProcess {
   const child = fork(new URL('../edge-worker.ts', import.meta.url), {
     serialization: 'advanced',
     execArgv: ['--disable-sigusr1', '--report-exclude-env'],
+    env: Object.fromEntries(INHERITED.map((name) => [name, variables.read(name)])),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const replies = createReplies()
@@ -58,17 +70,17 @@ export function spawnWorker(): WorkerProcess {
     gone.resolve({ code, signal })
   }
   child.once('exit', end)
-  child.once('error', () => end(null, null))
+  // Also what a failed kill or send emits; only one that never lived has ended by it.
+  child.on('error', () => {
+    if (child.pid === undefined) end(null, null)
+  })
 
   const ask = (request: WorkerRequest): Promise<boolean | MetricsSnapshot> =>
     replies.expect((id) => send(child, { kind: 'request', id, ...request }))
   return {
     pid: child.pid,
-    start: (orders) => {
-      const keyRing = exportKeyRing(orders.keyRing)
-      send(child, { kind: 'start', start: { ...orders, keyRing } })
-      // Sending has copied them.
-      for (const { bytes } of keyRing.keys) bytes.fill(0)
+    start: (start) => {
+      send(child, { kind: 'start', start })
       return listening.promise
     },
     tell: (message) => send(child, message),
