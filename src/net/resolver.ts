@@ -44,11 +44,16 @@ export function createResolver({ dns: servers }: Pick<NetOptions, 'dns'>): Resol
     return channels[turn] ?? new dns.Resolver()
   }
   return {
-    cname: (name, signal) => ask(next().resolveCname(name), toCanonicalName, signal),
-    a: (name, signal) => ask(once(next().resolve4(name)), unchanged, signal),
-    aaaa: (name, signal) => ask(once(next().resolve6(name)), unchanged, signal),
-    caa: (name, signal) => ask(next().resolveCaa(name), toCaaRecord, signal),
-    txt: (name, signal) => ask(next().resolveTxt(name), (chunks) => chunks.join(''), signal),
+    cname: (name, signal) => ask(() => next().resolveCname(name), toCanonicalName, signal),
+    a: (name, signal) => ask(() => once(next().resolve4(name)), unchanged, signal),
+    aaaa: (name, signal) => ask(() => once(next().resolve6(name)), unchanged, signal),
+    caa: (name, signal) => ask(() => next().resolveCaa(name), toCaaRecord, signal),
+    txt: (name, signal) =>
+      ask(
+        () => next().resolveTxt(name),
+        (chunks) => chunks.join(''),
+        signal,
+      ),
   }
 }
 
@@ -61,7 +66,8 @@ const TRIES = 3
 const ANSWER_MS_MAX = 5_000
 
 async function ask<Found, Record>(
-  question: Promise<readonly Found[]>,
+  /** Called when nothing stands in the way: nobody would catch the failure of one not waited for. */
+  question: () => Promise<readonly Found[]>,
   toRecord: (found: Found) => Record,
   signal: AbortSignal,
 ): Promise<DnsAnswer<Record>> {
@@ -71,7 +77,7 @@ async function ask<Found, Record>(
   const giveUp = (): void => waiting.reject(signal.reason)
   signal.addEventListener('abort', giveUp)
   try {
-    const found = await Promise.race([question, waiting.promise])
+    const found = await Promise.race([question(), waiting.promise])
     if (found === TOO_LATE) return { kind: 'timeout' }
     return found.length === 0 ? { kind: 'none' } : { kind: 'found', records: found.map(toRecord) }
   } catch (error) {

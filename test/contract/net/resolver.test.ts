@@ -37,6 +37,25 @@ describe('what DNS says', () => {
     expect(performance.now() - startedAt).toBeLessThan(5500)
   })
 
+  it('is not asked for at all by whoever has given up already', async () => {
+    const asked: string[] = []
+    const resolver = await scripted((name) => {
+      asked.push(name)
+      return { rcode: 'nxdomain' }
+    })
+    const unhandled: unknown[] = []
+    const note = (error: unknown) => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    const stopped = AbortSignal.abort(new Error('stop'))
+    for (const type of ['a', 'aaaa', 'cname', 'caa', 'txt'] as const) {
+      await expect(resolver[type]('email.customer.test', stopped)).rejects.toThrow('stop')
+    }
+    await resolver.a('email.after.test', signal)
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+    expect(new Set(asked)).toEqual(new Set(['email.after.test']))
+  })
+
   it('is a timeout when nobody is there', async () => {
     const resolver = createResolver({ dns: ['127.0.0.1:1'] })
     expect(await resolver.cname('email.customer.test', signal)).toEqual({ kind: 'timeout' })
