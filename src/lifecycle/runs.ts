@@ -9,7 +9,7 @@ import type { Slots } from './slots.ts'
 export interface Runs {
   readonly count: number
   find(hostname: Hostname): Run | undefined
-  /** Starts on a leased host. */
+  /** Starts on a leased host; if one is under way on it, whose lease was lost, after that has ended. */
   start(claimed: ClaimedHost, settings: LookSettings): Run
   /** Keeps the leases of all; stops those whose lease was lost. */
   renewLeases(leaseFor: Duration): Promise<void>
@@ -56,7 +56,8 @@ export function createRuns(
       // The store failed us: the lease runs out, and then somebody tries again.
       record.attendFailed({ hostname, error })
     } finally {
-      running.delete(hostname)
+      // Its lease may have run out, and the next run on this host be waiting for our end.
+      if (running.get(hostname)?.claimed === claimed) running.delete(hostname)
       record.hostsUnderWay(running.size)
       onLooked()
       onEnd()
@@ -69,13 +70,16 @@ export function createRuns(
     },
     find: (hostname) => running.get(hostname),
     start: (claimed, settings) => {
+      const { hostname } = claimed.host
+      const previous = running.get(hostname)
+      previous?.stop()
       const stopping = new AbortController()
       const looking = Promise.withResolvers<void>()
       const context = { stopping: stopping.signal, onLooked: looking.resolve }
       // A turn later, so that the run counts before anything of it can end.
-      const ended = Promise.resolve().then(() => work(claimed, settings, context))
+      const ended = Promise.resolve(previous?.ended).then(() => work(claimed, settings, context))
       const run = { claimed, looked: looking.promise, ended, stop: () => stopping.abort() }
-      running.set(claimed.host.hostname, run)
+      running.set(hostname, run)
       record.hostsUnderWay(running.size)
       return run
     },
