@@ -144,8 +144,9 @@ function deedRoutes(app: ZodApp, { hosts, hostLife, certificates }: HostRoutesDe
       },
     },
     async ({ params }) => {
-      const { hostname, state } = await requireHost(hosts, params.host)
-      if (state !== 'retired') await hostLife.retire(hostname)
+      const { hostname } = await requireHost(hosts, params.host)
+      // Also if it is retired already: an earlier try may have ended before its keys did.
+      await hostLife.retire(hostname)
       return hostNow({ hosts, certificates }, hostname)
     },
   )
