@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { SealContext, SealedBytes, Vault } from '../vault/index.ts'
+import { type SealContext, type SealedBytes, toSealedBytes, type Vault } from '../vault/index.ts'
 
 /** Whose key it is: an order's, until the certificate store seals it anew as a certificate's. */
 export interface OrderKeyOwner {
@@ -21,12 +21,12 @@ export function createOrderKey(
   }
 }
 
-/** Opens it again. Throws what the vault throws. */
+/** Opens it again. Throws what the vault throws, `vault/cannot-open` for one that was destroyed. */
 export function openOrderKey(
-  owner: OrderKeyOwner & { readonly sealedKey: SealedBytes },
+  owner: OrderKeyOwner & { readonly sealedKey: Buffer },
   vault: Pick<Vault, 'open'>,
 ): KeyObject {
-  const plain = vault.open(owner.sealedKey, orderKeyContext(owner))
+  const plain = vault.open(toSealedBytes(owner.sealedKey), orderKeyContext(owner))
   try {
     return createPrivateKey({ key: plain, type: 'pkcs8', format: 'der' })
   } finally {

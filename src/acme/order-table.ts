@@ -5,7 +5,7 @@ import {
   type Store,
   type Transaction,
 } from '../store/index.ts'
-import { type SealedBytes, toSealedBytes } from '../vault/index.ts'
+import type { SealedBytes } from '../vault/index.ts'
 
 /**
  * intended → placed → issued, or failed from anywhere. The intention, with its key, is written before
@@ -21,7 +21,8 @@ export interface OrderRecord {
   readonly hostname: string
   readonly state: OrderState
   readonly url: string | undefined
-  readonly sealedKey: SealedBytes
+  /** As the row has it. Empty once the order has ended: then the certificate alone has the key. */
+  readonly sealedKey: Buffer
   readonly certificateId: string | undefined
   readonly problem: string | undefined
   readonly createdAt: Date
@@ -34,7 +35,7 @@ export interface OrderTable {
   intend(draft: OrderDraft): Promise<boolean>
   /** Moves an open order on. `false`: it is not open any more, or is placed elsewhere already. */
   place(id: string, url: string): Promise<boolean>
-  /** Ends it, in the transaction that saves its certificate. `false`: it was ended already. */
+  /** Ends it, and its copy of the key, in the transaction that saves its certificate. `false`: it was ended already. */
   finish(id: string, trx: Transaction<Schema>): Promise<boolean>
   fail(id: string, problem: string): Promise<void>
   /** Notes what went wrong with an order that stays open. */
@@ -46,12 +47,14 @@ export interface OrderTable {
   open(limit: number): Promise<readonly OrderRecord[]>
 }
 
-export type OrderDraft = Pick<
-  OrderRecord,
-  'id' | 'accountId' | 'hostname' | 'sealedKey' | 'createdAt'
->
+export interface OrderDraft
+  extends Pick<OrderRecord, 'id' | 'accountId' | 'hostname' | 'createdAt'> {
+  readonly sealedKey: SealedBytes
+}
 
 const OPEN = ['intended', 'placed']
+/** What remains where a key was. */
+const NOTHING = Buffer.alloc(0)
 /** Engines bound the parameters of a statement: SQLite at 32,766, PostgreSQL at 65,535. */
 const URLS_PER_QUERY_MAX = 1_000
 
@@ -90,11 +93,12 @@ export function createOrderTable({
       return (await placing.executeTakeFirst()).numUpdatedRows > 0
     },
     finish: async (id, trx) => {
-      const finishing = update(id, { state: 'issued', certificate_id: id, problem: null }, trx)
+      const ended = { state: 'issued', certificate_id: id, problem: null, sealed_key: NOTHING }
+      const finishing = update(id, ended, trx)
       return (await finishing.executeTakeFirst()).numUpdatedRows > 0
     },
     fail: async (id, problem) => {
-      await update(id, { state: 'failed', problem }).execute()
+      await update(id, { state: 'failed', problem, sealed_key: NOTHING }).execute()
     },
     note: async (id, problem) => {
       await update(id, { problem }).execute()
@@ -142,7 +146,7 @@ function toRecord(row: AcmeOrderRow): OrderRecord {
     hostname: row.hostname,
     state: toState(row.state),
     url: row.url ?? undefined,
-    sealedKey: toSealedBytes(row.sealed_key),
+    sealedKey: row.sealed_key,
     certificateId: row.certificate_id ?? undefined,
     problem: row.problem ?? undefined,
     createdAt: new Date(row.created_at),

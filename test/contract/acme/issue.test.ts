@@ -38,6 +38,36 @@ describe.skipIf(pebbleIsMissing)(`issuing ${pebbleLabel}`, () => {
       expect(orders).toMatchObject([
         { id: certificate.id, state: 'issued', certificate_id: certificate.id },
       ])
+      expect(orders.map(({ sealed_key }) => sealed_key.length)).toEqual([0])
+    })
+
+    it('begins anew for a host that left amid an order and came back', async () => {
+      const store = await openTestStore()
+      await using issuer = anIssuer(world, store)
+      const hostname = aHostname()
+      const unavailable = { kind: 'problem', status: 500, type: 'serverInternal' } as const
+      world.front.inject({ on: 'authorization', fault: unavailable })
+      expect((await issuer.issue({ hostname }, never)).kind).toBe('refused')
+      await issuer.certs.destroyKeys(hostname)
+      expect((await issuer.describe()).openOrders).toEqual([])
+      expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
+      expect(world.front.count('order-new')).toBe(2)
+    })
+
+    it('begins anew when the key of an open order is gone', async () => {
+      const store = await openTestStore()
+      await using issuer = anIssuer(world, store)
+      const hostname = aHostname()
+      const unavailable = { kind: 'problem', status: 500, type: 'serverInternal' } as const
+      world.front.inject({ on: 'authorization', fault: unavailable })
+      expect((await issuer.issue({ hostname }, never)).kind).toBe('refused')
+      await store.db
+        .updateTable('acme_orders')
+        .set({ sealed_key: Buffer.alloc(0) })
+        .execute()
+      expect((await issuer.describe()).openOrders).toMatchObject([{ hostname, state: 'placed' }])
+      expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
+      expect(world.front.count('order-new')).toBe(2)
     })
 
     it('makes one account, however many ask at once, on however many nodes', async () => {
