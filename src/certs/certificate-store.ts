@@ -30,7 +30,10 @@ export interface CertificateStore {
    * `trx` does, if given. Throws `certs/unusable`.
    */
   save(draft: CertificateDraft, trx?: StoreTransaction): Promise<Certificate>
-  /** Makes it the one certificate that its host is served with. Throws `certs/not-found`. */
+  /**
+   * Makes it the one certificate that its host is served with. Its predecessor keeps its key until
+   * the next activation; all before that lose theirs now. Throws `certs/not-found`.
+   */
   activate(id: string): Promise<void>
   /** The one the host is served with. */
   current(hostname: Hostname): Promise<Certificate | undefined>
@@ -39,7 +42,10 @@ export interface CertificateStore {
   page(wishes: PageWishes): Promise<CertificatePage>
   /** The private key, PKCS#8 in PEM. Throws `certs/not-found`, `certs/key-destroyed`. */
   exportKey(id: string): Promise<Redacted<string>>
-  /** For a host that leaves: none of its keys is kept, none served. Returns how many there were. */
+  /**
+   * For a host that leaves: none of its keys is kept, none served, and no open order goes on; all of
+   * it or nothing. Returns how many certificates had a key.
+   */
   destroyKeys(hostname: Hostname): Promise<number>
   /** Those being served, by the time they have left; each counts once. */
   count(): Promise<CertificateCounts>
@@ -97,7 +103,7 @@ export function createCertificateStore(deps: CertificateStoreDeps): CertificateS
     },
     page: (wishes) => readPage(store.db, wishes),
     exportKey: (id) => exportKey(id, deps),
-    destroyKeys: (hostname) => destroyKeys(hostname, store.db),
+    destroyKeys: (hostname) => store.transaction((trx) => destroyKeys(hostname, clock.now(), trx)),
     count: () => count(clock.now(), store.db),
   }
 }
@@ -137,11 +143,21 @@ function toPemBytes(privateKey: KeyObject): Buffer {
 async function activate(id: string, trx: StoreTransaction): Promise<void> {
   const row = await trx
     .selectFrom('certificates')
-    .select('hostname')
+    .select(['hostname', 'is_current'])
     .where('id', '=', id)
     .where('sealed_key', '!=', NOTHING)
     .executeTakeFirst()
   if (!row) throw notFound(id)
+  // Activated twice: the predecessor must not be taken for one that was superseded long ago.
+  if (row.is_current === 1) return
+  await trx
+    .updateTable('certificates')
+    .set({ sealed_key: NOTHING })
+    .where('hostname', '=', row.hostname)
+    .where('is_current', '=', 0)
+    .where('id', '!=', id)
+    .where('sealed_key', '!=', NOTHING)
+    .execute()
   // First the old one: there is never more than one, a unique index sees to that.
   await trx
     .updateTable('certificates')
@@ -178,8 +194,21 @@ async function exportKey(
 /** What remains where a key was. */
 const NOTHING = Buffer.alloc(0)
 
-async function destroyKeys(hostname: Hostname, db: Store['db']): Promise<number> {
-  const { numUpdatedRows } = await db
+/** The keys of orders are those of certificates to come, and of ones that came. */
+async function destroyKeys(hostname: Hostname, now: Date, trx: StoreTransaction): Promise<number> {
+  await trx
+    .updateTable('acme_orders')
+    .set({ state: 'failed', problem: 'its host has left', updated_at: now.getTime() })
+    .where('hostname', '=', hostname)
+    .where('state', 'not in', ['issued', 'failed'])
+    .execute()
+  await trx
+    .updateTable('acme_orders')
+    .set({ sealed_key: NOTHING })
+    .where('hostname', '=', hostname)
+    .where('sealed_key', '!=', NOTHING)
+    .execute()
+  const { numUpdatedRows } = await trx
     .updateTable('certificates')
     .set({ sealed_key: NOTHING, is_current: 0 })
     .where('hostname', '=', hostname)

@@ -165,6 +165,38 @@ describe('the certificate store', () => {
       await certs.exportKey(other.id)
     })
 
+    it('destroys the keys of its orders, too, and ends those under way', async () => {
+      const { certs, store } = await setUp()
+      const orderOf = (id: string, hostname: Hostname, state: string) => ({
+        ...{ id, account_id: 'one', hostname, state, url: null, sealed_key: Buffer.from(id) },
+        ...{ certificate_id: null, problem: null, created_at: 1, updated_at: 1 },
+      })
+      const orders = [orderOf('old', A, 'issued'), orderOf('open', A, 'placed')]
+      await store.db
+        .insertInto('acme_orders')
+        .values([...orders, orderOf('other', B, 'intended')])
+        .execute()
+      expect(await certs.destroyKeys(A)).toBe(0)
+      const rows = await store.db.selectFrom('acme_orders').selectAll().orderBy('id').execute()
+      expect(rows.map(({ id, state, sealed_key }) => [id, state, sealed_key.toString()])).toEqual([
+        ['old', 'issued', ''],
+        ['open', 'failed', ''],
+        ['other', 'intended', 'other'],
+      ])
+    })
+
+    it('keeps the key of one predecessor, until the next activation', async () => {
+      const { certs, serve } = await setUp()
+      const other = await serve(ca.issue(B))
+      const first = await serve(ca.issue(A))
+      const second = await serve(ca.issue(A))
+      await certs.activate(second.id)
+      await certs.exportKey(first.id)
+      const third = await serve(ca.issue(A))
+      await expect(certs.exportKey(first.id)).rejects.toMatchObject({ code: 'certs/key-destroyed' })
+      for (const { id } of [second, third, other]) await certs.exportKey(id)
+    })
+
     it('does not open a key that was moved to the row of another host', async () => {
       const { certs, store, serve } = await setUp()
       const [a, b] = [await serve(ca.issue(A)), await serve(ca.issue(B))]
