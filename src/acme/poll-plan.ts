@@ -38,17 +38,12 @@ const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 5_000
 
 /**
- * Says how long to wait before the next question: as the CA asks, else the learned time at first and
- * then half as long again as was waited already.
+ * Says how long to wait before the next question: the learned time at first, and then half as long
+ * again as was waited already. Longer if the CA asks for it, never shorter: some say 0 for ever.
  */
 export function planPoll(timing: PollTiming, progress: PollProgress): PollStep {
-  const { polls, waitedMs, retryAfterMs } = progress
-  if (waitedMs >= WAIT_MS_MAX) return { kind: 'give-up' }
-  if (retryAfterMs !== undefined) {
-    return waitedMs + retryAfterMs > WAIT_MS_MAX
-      ? { kind: 'give-up' }
-      : { kind: 'wait', ms: Math.max(PAUSE_MS_MIN, retryAfterMs) }
-  }
-  if (polls === 0) return { kind: 'wait', ms: timing.firstMs }
-  return { kind: 'wait', ms: Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, waitedMs / 2)) }
+  const { polls, waitedMs, retryAfterMs = 0 } = progress
+  if (waitedMs >= WAIT_MS_MAX || waitedMs + retryAfterMs > WAIT_MS_MAX) return { kind: 'give-up' }
+  const growingMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, waitedMs / 2))
+  return { kind: 'wait', ms: Math.max(retryAfterMs, polls === 0 ? timing.firstMs : growingMs) }
 }

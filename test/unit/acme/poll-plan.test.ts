@@ -21,7 +21,13 @@ describe('the plan of asking again', () => {
       kind: 'wait',
       ms: 3_000,
     })
-    expect(planPoll(timing, { ...nothing, retryAfterMs: 0 })).toEqual({ kind: 'wait', ms: 10 })
+  })
+
+  it('is not hurried by a CA that says 0', () => {
+    const waits = [0, 100, 60_000].map((waitedMs) =>
+      planPoll(timing, { polls: waitedMs === 0 ? 0 : 9, waitedMs, retryAfterMs: 0 }),
+    )
+    expect(waits).toEqual([25, 50, 5_000].map((ms) => ({ kind: 'wait', ms })))
   })
 
   it('gives up in the end, or when the CA asks for more patience than there is', () => {
