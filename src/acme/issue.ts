@@ -102,12 +102,15 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
   const { certificate: url } = open.order
   if (url === undefined) throw new AcmeError('acme/bad-answer', 'it does not say where to download')
   const chainPem = await session.download(url)
-  const { random, options, authority, certs, orders, store } = deps
+  const { random, clock, options, authority, certs, orders, store } = deps
   const keyPkcs8Der = exportKey(open.key)
   try {
     // Dates that nobody has vouched for yet: saving verifies all, or saves nothing.
     const [{ validFromDate: start, validToDate: end }] = parseChain(chainPem)
-    const { renewAt, because } = planRenewal({ start, end }, undefined, random, options.term)
+    const { renewAt, because } = planRenewal(
+      { life: { start, end }, window: undefined, term: options.term, now: clock.now() },
+      random,
+    )
     const { id } = open.row
     const draft = {
       ...{ id, hostname, chainPem, keyPkcs8Der },

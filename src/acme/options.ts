@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { type Duration, minutes, parseDuration } from '../kernel/index.ts'
+import { type Duration, days, parseDuration } from '../kernel/index.ts'
 import { CERTIFICATE_AUTHORITIES, findCertificateAuthority } from './cas/list.ts'
 
-/** Shorter than this, a certificate would be replaced while it is still being issued. */
-const TERM_MIN: Duration = minutes(10)
+/** Certificates start their life an hour back, and CAs count: five for a set of names in a week. */
+const TERM_MIN: Duration = days(1)
 /** Pebble 2.4.0 freezes above 16 orders at once; public CAs allow more than anybody needs. */
 const CONCURRENCY_MAX = 64
 
@@ -45,7 +45,7 @@ export const acmeOptions = z.strictObject({
     .transform((text, context) => {
       const term = parseDuration(text)
       if (term !== undefined && term >= TERM_MIN) return term
-      context.addIssue({ code: 'custom', message: 'not a span of ten minutes or more, like 60d' })
+      context.addIssue({ code: 'custom', message: 'not a span of one day (1d) or more, like 60d' })
       return z.NEVER
     })
     .describe('How long a certificate is used before it is replaced'),

@@ -177,7 +177,7 @@ describe('acme options', () => {
     { ca: 'letsencript' },
     { ca: 'http://ca.test/dir' },
     { ca: 'letsencrypt,nobody' },
-    { term: '1m' },
+    { term: '23h' },
     { term: 'long' },
     { eab: 'no-colon' },
     { email: 'nobody' },
@@ -185,6 +185,13 @@ describe('acme options', () => {
     { unknown: 1 },
   ])('refuse %j', (given) => {
     expect(acmeOptions.safeParse(given).success).toBe(false)
+  })
+
+  it('say how short a term may be', () => {
+    expect(acmeOptions.parse({ term: '1d' }).term).toBe(days(1))
+    expect(acmeOptions.safeParse({ term: '10m' }).error?.issues).toMatchObject([
+      { path: ['term'], message: 'not a span of one day (1d) or more, like 60d' },
+    ])
   })
 
   it('name CAs by name or by directory', () => {
