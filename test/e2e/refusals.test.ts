@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
@@ -13,7 +15,14 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeDirectory, type PosternEnd, runPostern, startPostern } from '../support/postern.ts'
+import { childrenOf } from '../support/clients.ts'
+import {
+  BIN,
+  makeDirectory,
+  type PosternEnd,
+  runPostern,
+  startPostern,
+} from '../support/postern.ts'
 
 let directory: string
 
@@ -41,6 +50,18 @@ const databaseHash = () =>
   createHash('sha256')
     .update(readFileSync(join(directory, 'postern.sqlite')))
     .digest('hex')
+
+const spawnServe = (folder: string) =>
+  spawn(BIN, ['serve', '--edge.http', '127.0.0.1:0', '--edge.https', '127.0.0.1:0'], {
+    cwd: folder,
+    env: {
+      PATH: process.env['PATH'],
+      POSTERN_STORE_URL: `sqlite:${folder}/postern.sqlite`,
+      POSTERN_VAULT_KEY: `file:${folder}/master.key`,
+      POSTERN_API_LISTEN: '127.0.0.1:0',
+    },
+    stdio: 'ignore',
+  })
 
 /** One sentence with its remedy, and nothing that only a programmer would read. */
 const expectOneSentence = ({ output }: PosternEnd) => {
@@ -98,7 +119,21 @@ describe('what it refuses', () => {
     })
     expect((await fetch(`${postern.apiUrl}/readyz`)).status).toBe(200)
     expect(postern.output()).not.toContain(key)
+    for (const worker of await childrenOf(postern.child.pid ?? 0)) {
+      expect(readFileSync(`/proc/${worker}/environ`, 'utf8')).not.toContain(key)
+    }
     await postern.stop()
+  })
+
+  it('obeys a signal that comes while it starts', async () => {
+    for (const ms of [150, 500, 900]) {
+      const child = spawnServe(directory)
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      child.kill('SIGTERM')
+      const [code, signal] = await once(child, 'exit')
+      // Before the first line of it runs, the system's own answer is the right one.
+      expect(code === 0 || signal === 'SIGTERM').toBe(true)
+    }
   })
 
   it('a database from a later version: exit 5, unchanged', async () => {

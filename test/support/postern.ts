@@ -39,7 +39,7 @@ export interface PosternEnd {
   readonly ms: number
 }
 
-const BIN = resolve(import.meta.dirname, '../../bin/postern')
+export const BIN = resolve(import.meta.dirname, '../../bin/postern')
 
 /** `edge.http` → `POSTERN_EDGE_HTTP`. */
 export type Settings = Readonly<Record<string, string | number | boolean>>
