@@ -150,8 +150,16 @@ function claimOne(
       .updateTable('hosts')
       .set((eb) => ({
         ...toLease(claim, now),
-        // What is saved later must be able to tell whether the host was made due meanwhile.
-        next_attempt_at: now.getTime(),
+        // What is saved later must be able to tell whether the host was made due meanwhile. A host
+        // that waits for the CA's time (`isWaitingForCa`) keeps that time.
+        next_attempt_at: eb
+          .case()
+          .when(
+            eb.and([eb('reason_code', 'like', 'ca/%'), eb('next_attempt_at', '>', now.getTime())]),
+          )
+          .then(eb.ref('next_attempt_at'))
+          .else(now.getTime())
+          .end(),
         lease_fence: eb('lease_fence', '+', 1),
       }))
       .where('hostname', '=', hostname)

@@ -100,13 +100,16 @@ export function moveHost(host: Host, event: HostEvent, { now, random }: MoveCont
   const moved = { ...host, updatedAt: now }
   switch (event.kind) {
     case 'check-asked':
-      return { ...moved, failures: failuresOnceAsked(host), nextAttemptAt: now }
+      return { ...moved, failures: failuresOnceAsked(host), ...dueOnceAsked(host, now) }
     case 'renewal-asked':
-      return { ...moved, nextAttemptAt: now }
+      return { ...moved, ...dueOnceAsked(host, now) }
     case 'ready':
       return { ...moved, ...ready(host), checks: event.checks }
     case 'not-ready': {
       const { reason, checks, life } = event
+      if (isWaitingForCa(host, now)) {
+        return { ...moved, checks, httpsSafe: staysSafe(host, life, now) }
+      }
       const state = isNew(host) && !life ? 'waiting-for-dns' : 'failing'
       const failures = host.failures + 1
       const delay = state === 'failing' ? backoff(failures, random) : paceOfLooks(failures, random)
@@ -162,6 +165,18 @@ export function httpsEndsAt({ notBefore, notAfter }: CertificateLife): Date {
   return after(notAfter, milliseconds(-margin))
 }
 
+/**
+ * Has the CA refused, and is the time not over that it named, or that we leave it? Such a host may
+ * be looked at, but nobody's wish takes it to the CA before `nextAttemptAt`.
+ */
+export function isWaitingForCa(host: Host, now: Date): boolean {
+  return hasCaReason(host) && host.nextAttemptAt !== undefined && now < host.nextAttemptAt
+}
+
+function hasCaReason({ reason }: Host): boolean {
+  return reason?.code.startsWith('ca/') === true
+}
+
 /** The longest margin of `httpsEndsAt`: mail sent just before should still be opened with https. */
 export const HTTPS_MARGIN = hours(1)
 
@@ -170,7 +185,13 @@ const PAUSED_FAILURES = 4
 
 /** A person looks at it: waiting is quick again; a CA that refused is still not hurried. */
 function failuresOnceAsked(host: Host): number {
-  return isNew(host) ? 0 : Math.min(host.failures, 1)
+  if (isNew(host)) return 0
+  return hasCaReason(host) ? host.failures : Math.min(host.failures, 1)
+}
+
+/** Due at once; but what the CA said about when to come back is not for us to overrule. */
+function dueOnceAsked(host: Host, now: Date): Pick<Host, 'nextAttemptAt'> {
+  return { nextAttemptAt: isWaitingForCa(host, now) ? host.nextAttemptAt : now }
 }
 
 /** Looks that led nowhere must not slow down what the CA is asked afterwards. */

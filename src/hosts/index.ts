@@ -13,6 +13,7 @@ export {
   type HostState,
   HTTPS_MARGIN,
   httpsEndsAt,
+  isWaitingForCa,
   moveHost,
   newHost,
 } from './host.ts'

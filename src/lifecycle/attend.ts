@@ -3,6 +3,7 @@ import {
   type ClaimedHost,
   type HistoryDraft,
   type HistoryStep,
+  isWaitingForCa,
   judgePreflight,
   type PreflightJudgement,
 } from '../hosts/index.ts'
@@ -72,9 +73,12 @@ interface Work extends AttendContext {
 async function takeAlong(work: Work): Promise<boolean> {
   const { deps, story, progress, settings, signal, onLooked } = work
   const { hostname } = story.host
+  // Somebody asked for a look: that is all there is before the CA's time.
+  const isLookOnly = isWaitingForCa(story.host, deps.clock.now())
   const current = await deps.certs.current(hostname)
   const facts = await look(deps, hostname, { settings, signal })
-  const mayGoOn = await noteLook(story, judgePreflight(facts), current)
+  const judgement = judgePreflight(facts)
+  const mayGoOn = await noteLook(story, judgement, { current, isLookOnly })
   onLooked()
   if (!mayGoOn) return false
 
@@ -90,14 +94,22 @@ async function takeAlong(work: Work): Promise<boolean> {
 async function noteLook(
   story: Story,
   judgement: PreflightJudgement,
-  current: Certificate | undefined,
+  {
+    current,
+    isLookOnly,
+  }: { readonly current: Certificate | undefined; readonly isLookOnly: boolean },
 ): Promise<boolean> {
   const { host } = story
   const { checks } = judgement
   if (judgement.kind === 'ready') {
     const isNews = host.state !== 'active'
     const draft: HistoryDraft = { step: 'look', outcome: 'done', sentence: READY }
-    return story.move({ kind: 'ready', checks }, { history: isNews ? [draft] : [], lease: 'keep' })
+    const lease = isLookOnly ? 'release' : 'keep'
+    const isSaved = await story.move(
+      { kind: 'ready', checks },
+      { history: isNews ? [draft] : [], lease },
+    )
+    return isSaved && !isLookOnly
   }
   const { reason } = judgement
   const { code, sentence } = reason

@@ -13,9 +13,15 @@ export interface Lifecycle extends AsyncDisposable {
   wake(): void
   /** Adds a host and starts on it at once. Throws 'hosts/no-edge-name', 'hosts/is-edge-name'. */
   add(hostname: Hostname, domain: string): Promise<AddedHost>
-  /** Looks at a host now, and resolves once that is written down. Throws 'hosts/not-found'. */
+  /**
+   * Looks at a host now, and resolves once that is written down; goes on to the CA from there,
+   * unless that has refused and its time has not come. Throws 'hosts/not-found'.
+   */
   checkNow(hostname: Hostname): Promise<Host>
-  /** Has a certificate replaced although it would do. Throws 'hosts/not-found'. */
+  /**
+   * Has a certificate replaced although it would do; not before the CA's time, if that has refused.
+   * Throws 'hosts/not-found'.
+   */
   renewNow(hostname: Hostname): Promise<Host>
   /** Ends a host: no https promised, then not served, then its keys destroyed. Idempotent. */
   retire(hostname: Hostname): Promise<Host>

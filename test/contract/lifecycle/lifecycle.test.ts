@@ -144,14 +144,28 @@ describe.skipIf(pebbleIsMissing)(`the lifecycle ${pebbleLabel}`, () => {
 
     it('fails with the reason of the CA, and comes back in its own time', async () => {
       const retryAt = new Date(systemClock.now().getTime() + 3_600_000)
-      const outcome = { ...REFUSED, retryAt }
-      const world = await start({ deps: { issuer: issuerOf(async () => outcome) } })
+      let asked = 0
+      const issuer = issuerOf(async () => {
+        asked += 1
+        return { ...REFUSED, retryAt }
+      })
+      const world = await start({ deps: { issuer } })
       const hostname = await world.add('email.refused.test')
       const host = await world.until(hostname, ({ state }) => state === 'failing')
       expect(host).toMatchObject({ failures: 1, nextAttemptAt: retryAt, httpsSafe: false })
       expect((await world.story(hostname)).at(-1)).toBe('issue refused ca/rejected')
-      const checked = await world.lifecycle.checkNow(hostname)
-      expect(checked.checks.length).toBeGreaterThan(0)
+      for (let time = 0; time < 3; time += 1) {
+        const checked = await world.lifecycle.checkNow(hostname)
+        expect(checked).toMatchObject({ failures: 1, nextAttemptAt: retryAt })
+        expect(checked.checks.every(({ ok }) => ok)).toBe(true)
+      }
+      await world.lifecycle.renewNow(hostname)
+      await dns.setCname(hostname, 'other.test')
+      const broken = await world.lifecycle.checkNow(hostname)
+      expect(broken).toMatchObject({ reason: { code: 'ca/rejected' }, nextAttemptAt: retryAt })
+      expect(broken.checks.some(({ ok }) => !ok)).toBe(true)
+      await world.lifecycle.drain(AbortSignal.timeout(5000))
+      expect(asked).toBe(1)
     })
 
     it('survives mistakes of ours, hides them, and backs off', async () => {

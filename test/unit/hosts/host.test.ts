@@ -184,6 +184,25 @@ describe('what people ask for', () => {
     })
   })
 
+  it('looks at a host that the CA refused, but does not hurry the CA', () => {
+    const retryAt = new Date(NOW.getTime() + 7_200_000)
+    for (const code of ['ca/rate-limited', 'ca/paused', 'ca/rejected', 'ca/unavailable'] as const) {
+      const reason = { ...REFUSED, code }
+      const waiting: Host = {
+        ...{ ...fresh, state: 'failing', failures: 3, reason, nextAttemptAt: retryAt },
+      }
+      for (const kind of ['check-asked', 'renewal-asked'] as const) {
+        expect(move(waiting, { kind })).toMatchObject({ failures: 3, nextAttemptAt: retryAt })
+      }
+      const checks = [{ name: 'cname', ok: false, seen: 'nothing' }]
+      expect(move(waiting, { ...notReady(), checks } as HostEvent)).toMatchObject({
+        ...{ state: 'failing', reason, failures: 3, nextAttemptAt: retryAt, checks },
+      })
+      const past = { ...waiting, nextAttemptAt: NOW }
+      expect(move(past, notReady())).toMatchObject({ reason: { code: 'dns/no-cname' } })
+    }
+  })
+
   it('makes a host due for renewal', () => {
     expect(move(active, { kind: 'renewal-asked' })).toMatchObject({
       ...{ state: 'active', httpsSafe: true, nextAttemptAt: NOW },

@@ -26,9 +26,9 @@ describe('a host that is leased anew while a run that lost it is still under way
     }
     // The first thing a run does; what comes after is not reached here.
     const deps = {
-      ...{ clock, record, hosts: { release: async () => {} }, certs: { current: read } },
+      ...{ clock, record, hosts: { release: async () => undefined }, certs: { current: read } },
     } as unknown as LifecycleDeps
-    const runs = createRuns(deps, { slots: createSlots(1), onEnd: () => {} })
+    const runs = createRuns(deps, { slots: createSlots(1), onEnd: () => undefined })
     const host = newHost(HOST, 'customer.test', clock.now())
     const claimed = (fence: number): ClaimedHost => ({ host, fence })
     return { runs, reads, claimed }
