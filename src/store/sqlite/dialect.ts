@@ -10,6 +10,7 @@ import {
 } from 'kysely'
 import { withPatience } from '../patience.ts'
 import { isBusy, type SqliteFaults } from './faults.ts'
+import { keepStatementsPrepared } from './statement-cache.ts'
 
 /** What a connection of Kysely's needs here. */
 export interface SqliteDialectDeps {
@@ -40,7 +41,7 @@ class PatientSqliteDriver extends SqliteDriver {
   #connection: DatabaseConnection | undefined
 
   constructor(deps: SqliteDialectDeps) {
-    super({ database: deps.database })
+    super({ database: keepStatementsPrepared(deps.database) })
     this.#deps = deps
   }
 
