@@ -80,7 +80,7 @@ describe('a store in PostgreSQL', () => {
     const slow = store.db.executeQuery(CompiledQuery.raw('select pg_sleep(20)'))
     const cut = expect(slow).rejects.toMatchObject({ code: 'store/unreachable' })
     await expect.poll(() => countSleepers(server.url)).toBe(1)
-    way.cut()
+    await way.cut()
     await cut
     expect(await store.hot.hasHost('a.customer.test')).toBe(false)
   })
