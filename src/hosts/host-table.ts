@@ -12,6 +12,7 @@ import {
 import { createHostLeases, type HostLeases } from './host-leases.ts'
 import { countByState, type HostPage, type HostQuery, pageOfHosts } from './host-page.ts'
 import { hostToColumns, rowToHost } from './host-row.ts'
+import { destroyRetiredKeys, retiredWithKeys } from './retired-keys.ts'
 
 /** The hosts we know, what became of each, and (`HostLeases`) who works on which. */
 export interface HostTable extends HostLeases {
@@ -27,7 +28,8 @@ export interface HostTable extends HostLeases {
   ask(hostname: Hostname, event: AskedEvent): Promise<Host>
   /**
    * Ends a host's life: https stops being promised in a first write, the host is gone with the
-   * second, and whoever works on it can save no more. Throws 'hosts/not-found'.
+   * second, and whoever works on it can save no more. A retired host stays as it is. Throws
+   * 'hosts/not-found'.
    */
   retire(hostname: Hostname): Promise<Host>
   /** The story of a host, oldest first; the latest `HISTORY_ENTRIES_MAX` entries. */
@@ -38,8 +40,13 @@ export interface HostTable extends HostLeases {
   endingBefore(before: Date): Promise<readonly EndingHost[]>
   /** Stops promising https for a host; false if nobody did. */
   endHttps(hostname: Hostname, draft: HistoryDraft): Promise<boolean>
-  /** Hosts that were retired and whose keys are still there: somebody was killed in between. */
-  retiredWithKeys(): Promise<readonly Hostname[]>
+  /**
+   * Destroys the keys of a retired host, and none of a host that was added again meanwhile. Returns
+   * how many there were.
+   */
+  destroyRetiredKeys(hostname: Hostname): Promise<number>
+  /** Hosts retired after `since` whose keys are not all gone: a kill, or somebody's late write. */
+  retiredWithKeys(since: Date): Promise<readonly Hostname[]>
   /** Makes the hosts due that wait for a reason which may have gone. */
   wakeWaiting(code: string): Promise<void>
 }
@@ -77,8 +84,6 @@ export function createHostTable({ store, clock, random }: HostTableDeps): HostTa
     countByState: () => countByState(store),
     ask: (hostname, event) => move(deps, hostname, event, ASKED[event.kind]),
     retire: async (hostname) => {
-      const host = await findHost(store, hostname)
-      if (host?.state === 'retired') return host
       await move(deps, hostname, { kind: 'https-ending' })
       return move(deps, hostname, { kind: 'retired' }, RETIRED)
     },
@@ -86,7 +91,8 @@ export function createHostTable({ store, clock, random }: HostTableDeps): HostTa
     renewalAskedAt: (hostname) => renewalAskedAt(store, hostname),
     endingBefore: (before) => endingBefore(store, before),
     endHttps: (hostname, draft) => endHttps(deps, hostname, draft),
-    retiredWithKeys: () => retiredWithKeys(store),
+    destroyRetiredKeys: (hostname) => destroyRetiredKeys(store.db, hostname),
+    retiredWithKeys: (since) => retiredWithKeys(store.db, since),
     wakeWaiting: async (code) => {
       await store.db
         .updateTable('hosts')
@@ -110,6 +116,8 @@ async function addHost(
   const host = newHost(hostname, domain, clock.now())
   const columns = hostToColumns(host)
   return store.transaction(async (trx) => {
+    // In the same transaction: what is left of an ended life must not count as this one's.
+    await destroyRetiredKeys(trx, hostname)
     const written = await trx
       .insertInto('hosts')
       .values({ hostname, ...columns })
@@ -140,19 +148,23 @@ async function findHost(store: Store, hostname: Hostname): Promise<Host | undefi
   return row && rowToHost(row)
 }
 
-/** Reads, moves and writes a host in one transaction, whoever holds its lease. */
+/**
+ * Reads, moves and writes a host in one transaction, whoever holds its lease. A retired host is
+ * there only to be ended, which it is already.
+ */
 function move(
   { store, clock, random, toHistoryRow }: TableDeps,
   hostname: Hostname,
   event: HostEvent,
   draft?: HistoryDraft,
 ): Promise<Host> {
+  const isEnding = event.kind === 'https-ending' || event.kind === 'retired'
   return store.transaction(async (trx) => {
     const row = await trx
       .selectFrom('hosts')
       .selectAll()
       .where('hostname', '=', hostname)
-      .where('state', '!=', 'retired')
+      .$if(!isEnding, (select) => select.where('state', '!=', 'retired'))
       .$if(store.engine === 'postgres', (select) => select.forUpdate())
       .executeTakeFirst()
     if (!row) {
@@ -160,6 +172,7 @@ function move(
         fix: `Add it first: postern host add ${hostname}`,
       })
     }
+    if (row.state === 'retired') return rowToHost(row)
     const host = moveHost(rowToHost(row), event, { now: clock.now(), random })
     await trx
       .updateTable('hosts')
@@ -216,24 +229,6 @@ async function endingBefore(store: Store, before: Date): Promise<readonly Ending
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
   }))
-}
-
-async function retiredWithKeys(store: Store): Promise<readonly Hostname[]> {
-  const rows = await store.db
-    .selectFrom('hosts')
-    .selectAll()
-    .where('state', '=', 'retired')
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('certificates')
-          .select('id')
-          .whereRef('certificates.hostname', '=', 'hosts.hostname')
-          .where('sealed_key', '!=', Buffer.alloc(0)),
-      ),
-    )
-    .execute()
-  return rows.map((row) => rowToHost(row).hostname)
 }
 
 function endHttps(

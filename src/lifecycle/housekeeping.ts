@@ -1,12 +1,12 @@
-import { type HistoryDraft, HTTPS_MARGIN, httpsEndsAt } from '../hosts/index.ts'
-import { after } from '../kernel/index.ts'
+import { type HistoryDraft, type HostTable, HTTPS_MARGIN, httpsEndsAt } from '../hosts/index.ts'
+import { after, hours, milliseconds } from '../kernel/index.ts'
 import type { LifecycleDeps } from './ports.ts'
 
 type HousekeepingDeps = Pick<LifecycleDeps, 'hosts' | 'challenges' | 'publish' | 'clock' | 'record'>
 
 /**
  * What has to happen on time whatever becomes of single hosts: https is no longer promised for a
- * certificate that is about to end, old tokens go, and hosts are counted.
+ * certificate that is about to end, old tokens and retired hosts' keys go, and hosts are counted.
  */
 export async function keepHouse({
   hosts,
@@ -27,6 +27,19 @@ export async function keepHouse({
     record.stepTaken({ hostname, ...draft })
     await publish({ kind: 'host-changed', hostname })
   }
+  await sweepKeys(hosts, after(now, milliseconds(-LATE_WRITES_LAST)))
   await challenges.sweep()
   record.hostsByState(await hosts.countByState())
+}
+
+/** Much longer than a run: a node that did not hear of the retirement has saved its key by then. */
+const LATE_WRITES_LAST = hours(1)
+
+/** Destroys the keys that are left of hosts retired after `since`. */
+export async function sweepKeys(
+  hosts: Pick<HostTable, 'retiredWithKeys' | 'destroyRetiredKeys'>,
+  since: Date,
+): Promise<void> {
+  for (const hostname of await hosts.retiredWithKeys(since))
+    await hosts.destroyRetiredKeys(hostname)
 }

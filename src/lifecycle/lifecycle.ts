@@ -1,6 +1,6 @@
 import { type AddedHost, type Host, HostError, type LeaseClaim } from '../hosts/index.ts'
 import { type Hostname, milliseconds, minutes, seconds, startPeriodic } from '../kernel/index.ts'
-import { keepHouse } from './housekeeping.ts'
+import { keepHouse, sweepKeys } from './housekeeping.ts'
 import type { LookSettings } from './look.ts'
 import type { LifecycleDeps, LifecycleSettings } from './ports.ts'
 import { createRuns, type Run, type Runs } from './runs.ts'
@@ -43,7 +43,7 @@ const CHECKS_MAX = 16
 const DRAIN_MS = 10_000
 
 export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings): Lifecycle {
-  const { hosts, certs, publish, clock, record } = deps
+  const { hosts, publish, clock, record } = deps
   const look = toLookSettings(settings)
   const claim: LeaseClaim = { holder: deps.random.bytes(8).toString('hex'), leaseFor: LEASE }
   const slots = createSlots(settings.concurrency)
@@ -92,11 +92,12 @@ export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings
     retire: async (hostname) => {
       const host = await hosts.retire(hostname)
       await publish({ kind: 'host-changed', hostname })
-      // Whoever works on it can write no more, but may have a key in hand.
+      await hosts.destroyRetiredKeys(hostname)
+      // Whoever works on it can write no more, but may have had a key in hand.
       const run = runs.find(hostname)
       run?.stop()
       await run?.ended
-      await certs.destroyKeys(hostname)
+      await hosts.destroyRetiredKeys(hostname)
       return host
     },
     drain,
@@ -120,7 +121,7 @@ interface Rounds extends AsyncDisposable {
 }
 
 function startRounds(
-  deps: Pick<LifecycleDeps, 'hosts' | 'certs' | 'clock' | 'record'>,
+  deps: Pick<LifecycleDeps, 'hosts' | 'clock' | 'record'>,
   {
     runs,
     claim,
@@ -131,7 +132,7 @@ function startRounds(
     readonly look: LookSettings | undefined
   },
 ): Rounds {
-  const { hosts, certs, clock, record } = deps
+  const { hosts, clock, record } = deps
   let isPrepared = false
   let isMoreDue = false
   let isOver = false
@@ -139,7 +140,7 @@ function startRounds(
   /** Mends what a kill may have left behind, and wakes those whose reason has gone meanwhile. */
   const prepare = async ({ termsAgreed }: LookSettings): Promise<void> => {
     await hosts.recoverLeases()
-    for (const hostname of await hosts.retiredWithKeys()) await certs.destroyKeys(hostname)
+    await sweepKeys(hosts, EVER)
     if (termsAgreed) await hosts.wakeWaiting('term/not-agreed')
     isPrepared = true
   }
@@ -176,6 +177,9 @@ function startRounds(
     },
   }
 }
+
+/** A kill may be long ago. */
+const EVER = new Date(0)
 
 function toLookSettings({
   edgeName,

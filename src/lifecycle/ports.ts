@@ -11,7 +11,7 @@ import type { LifecycleOptions } from './options.ts'
 /** What moves hosts along needs. */
 export interface LifecycleDeps {
   readonly hosts: HostTable
-  readonly certs: Pick<CertificateStore, 'current' | 'activate' | 'destroyKeys'>
+  readonly certs: Pick<CertificateStore, 'current' | 'activate'>
   readonly issuer: Pick<Issuer, 'issue' | 'authority'>
   readonly challenges: Pick<ChallengeBook, 'show' | 'sweep'>
   readonly resolver: Pick<Resolver, 'a' | 'aaaa' | 'cname' | 'caa'>

@@ -50,6 +50,42 @@ describeEachStore((openTestStore) => {
     expect((await hosts.history(HOST)).map(({ step }) => step)).toEqual(['add', 'retire', 'add'])
   })
 
+  it('ends a host once, however many ask for it at the same time', async () => {
+    const { hosts } = await open()
+    await hosts.add(HOST, 'customer.test')
+    const ended = await Promise.all([1, 2, 3].map(() => hosts.retire(HOST)))
+    expect(ended.map(({ state }) => state)).toEqual(['retired', 'retired', 'retired'])
+    expect((await hosts.history(HOST)).map(({ step }) => step)).toEqual(['add', 'retire'])
+  })
+
+  it('destroys the keys of ended lives only', async () => {
+    const { store, hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    await store.db.insertInto('certificates').values(aCertificateRow()).execute()
+    const currents = async () =>
+      (await store.db.selectFrom('certificates').selectAll().orderBy('id').execute()).map(
+        (row) => [row.is_current, row.sealed_key.length] as const,
+      )
+    expect(await hosts.destroyRetiredKeys(HOST)).toBe(0)
+    await hosts.retire(HOST)
+    expect(await hosts.retiredWithKeys(clock.now())).toEqual([HOST])
+    expect(await hosts.retiredWithKeys(new Date(clock.now().getTime() + 1))).toEqual([])
+    // Nobody got to destroying them before it came back.
+    await hosts.add(HOST, 'customer.test')
+    expect(await currents()).toEqual([[0, 0]])
+    await store.db
+      .insertInto('certificates')
+      .values(aCertificateRow({ id: 'certificate-2' }))
+      .execute()
+    expect(await hosts.destroyRetiredKeys(HOST)).toBe(0)
+    await hosts.retire(HOST)
+    expect(await hosts.destroyRetiredKeys(HOST)).toBe(1)
+    expect(await currents()).toEqual([
+      [0, 0],
+      [0, 0],
+    ])
+  })
+
   it('knows no host that was never added', async () => {
     const { hosts } = await open()
     const missing = { code: 'hosts/not-found' }

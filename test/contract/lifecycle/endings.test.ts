@@ -72,6 +72,53 @@ describe.skipIf(pebbleIsMissing)(`the ends of hosts, keys and runs ${pebbleLabel
       expect(rows.map((row) => [row.is_current, row.sealed_key.length])).toEqual([[0, 0]])
     })
 
+    it('destroys nothing of a host that came back while the old run was still ending', async () => {
+      const issuing = Promise.withResolvers<void>()
+      const goOn = Promise.withResolvers<void>()
+      const world: World = await start({
+        deps: {
+          issuer: issuerOf(async (hostname) => {
+            issuing.resolve()
+            await goOn.promise
+            return world.issue(hostname)
+          }),
+        },
+      })
+      const hostname = await world.add('email.back.test')
+      await issuing.promise
+      const retiring = world.lifecycle.retire(hostname)
+      await world.until(hostname, ({ state }) => state === 'retired')
+      // Another node takes the host in and has its certificate before this one is done.
+      await world.hosts.add(hostname, 'back.test')
+      const outcome = await world.issue(hostname)
+      const id = outcome.kind === 'issued' ? outcome.certificate.id : ''
+      await world.certs.activate(id)
+      goOn.resolve()
+      await retiring
+      expect((await world.certs.current(hostname))?.id).toBe(id)
+      await expect(world.certs.exportKey(id)).resolves.toBeDefined()
+    })
+
+    it('destroys a key that another node saves after the host was retired', async () => {
+      const clock: Clock = {
+        ...systemClock,
+        // The minute between two rounds of housekeeping passes quickly here.
+        sleep: (ms, signal) => systemClock.sleep(ms === 60_000 ? 20 : ms, signal),
+      }
+      const world = await start({ clock })
+      const hostname = await world.add('email.late-key.test')
+      await world.until(hostname, isActive)
+      await world.lifecycle.retire(hostname)
+      await world.issue(hostname)
+      await eventually(
+        async () => {
+          const rows = await world.store.db.selectFrom('certificates').selectAll().execute()
+          return rows.every((row) => row.sealed_key.length === 0) ? rows : undefined
+        },
+        () => world.story(hostname),
+      )
+    })
+
     it('lets what is under way finish when it is drained, and starts nothing more', async () => {
       const issuing = Promise.withResolvers<void>()
       const goOn = Promise.withResolvers<void>()
