@@ -1,8 +1,8 @@
-import { after, type Clock, type Duration, type Hostname } from '../kernel/index.ts'
+import { after, type Clock, type Duration, days, type Hostname } from '../kernel/index.ts'
 import type { HostHistoryRow, Store } from '../store/index.ts'
 import type { Host } from './host.ts'
 import type { HistoryDraft, HistoryWriter } from './host-history.ts'
-import { hostToColumns, rowToHost } from './host-row.ts'
+import { hostToColumns, type OnUnreadable, readRows, rowToHost } from './host-row.ts'
 
 /**
  * Who works on which host. A lease ends by itself if its holder dies; a holder that was only slow
@@ -10,8 +10,11 @@ import { hostToColumns, rowToHost } from './host-row.ts'
  * the two is written.
  */
 export interface HostLeases {
-  /** Leases hosts that are due and that nobody works on, the longest due first. */
-  claimDue(claim: LeaseClaim & { readonly limit: number }): Promise<readonly ClaimedHost[]>
+  /**
+   * Leases hosts that are due and that nobody works on, the longest due first. A row that cannot be
+   * read is told of and set aside for a day.
+   */
+  claimDue(claim: DueClaim): Promise<readonly ClaimedHost[]>
   /** Leases one host, due or not; `undefined` if it is retired or somebody works on it. */
   claim(hostname: Hostname, claim: LeaseClaim): Promise<ClaimedHost | undefined>
   /** Keeps leases; returns those that were lost. */
@@ -37,6 +40,11 @@ export interface LeaseClaim {
   readonly leaseFor: Duration
 }
 
+export interface DueClaim extends LeaseClaim {
+  readonly limit: number
+  readonly onUnreadable: OnUnreadable
+}
+
 /** A host as it was when it was leased, and the proof of the lease. */
 export interface ClaimedHost {
   readonly host: Host
@@ -56,7 +64,7 @@ interface HostLeasesDeps {
 
 export function createHostLeases({ store, clock, toHistoryRow }: HostLeasesDeps): HostLeases {
   return {
-    claimDue: ({ limit, ...claim }) => claimDue({ store, clock }, claim, limit),
+    claimDue: (claim) => claimDue({ store, clock }, claim),
     claim: (hostname, claim) => claimOne({ store, clock }, hostname, claim),
     renewLeases: (claimed, leaseFor) => renewLeases({ store, clock }, claimed, leaseFor),
     isLeased: async ({ host, fence }) => {
@@ -98,8 +106,7 @@ interface LeaseDeps {
 
 async function claimDue(
   { store, clock }: LeaseDeps,
-  claim: LeaseClaim,
-  limit: number,
+  { limit, onUnreadable, ...claim }: DueClaim,
 ): Promise<readonly ClaimedHost[]> {
   const now = clock.now()
   // Most of the time nothing is due: found out without the writers' lock.
@@ -133,11 +140,34 @@ async function claimDue(
       )
       .returningAll()
       .execute()
-    return rows
-      .map((row) => ({ host: rowToHost(row), fence: row.lease_fence }))
-      .sort((one, other) => dueAt(one) - dueAt(other))
+    const unreadable: string[] = []
+    const claimed = readRows(
+      rows,
+      (row) => ({ host: rowToHost(row), fence: row.lease_fence }),
+      (row) => {
+        unreadable.push(row.hostname)
+        onUnreadable(row)
+      },
+    )
+    if (unreadable.length > 0) await setAside(trx, unreadable, now)
+    return claimed.toSorted((one, other) => dueAt(one) - dueAt(other))
   })
 }
+
+/** A person has to look at it, or a newer version; to try each second would only fill the log. */
+async function setAside(
+  trx: Pick<Store['db'], 'updateTable'>,
+  hostnames: readonly string[],
+  now: Date,
+): Promise<void> {
+  await trx
+    .updateTable('hosts')
+    .set({ ...NO_LEASE, next_attempt_at: after(now, ASIDE).getTime() })
+    .where('hostname', 'in', hostnames)
+    .execute()
+}
+
+const ASIDE = days(1)
 
 function claimOne(
   { store, clock }: LeaseDeps,

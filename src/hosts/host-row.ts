@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseWireHostname, type ReasonCode } from '../kernel/index.ts'
+import { type Hostname, parseWireHostname, type ReasonCode } from '../kernel/index.ts'
 import type { Host, HostState } from './host.ts'
 
 const STATES = [
@@ -11,22 +11,10 @@ const STATES = [
   'retired',
 ] as const satisfies readonly HostState[]
 
-const REASON_CODES = [
-  'dns/no-cname',
-  'dns/wrong-target',
-  'dns/leftover-aaaa',
-  'dns/servfail',
-  'dns/nxdomain',
-  'dns/proxied',
-  'caa/forbids',
-  'http/unreachable',
-  'http/wrong-answer',
-  'ca/rate-limited',
-  'ca/paused',
-  'ca/rejected',
-  'ca/unavailable',
-  'term/not-agreed',
-] as const satisfies readonly ReasonCode[]
+/** Codes of a newer version pass as they are: a node that does not know one must not lose it. */
+const reasonCode = z.custom<ReasonCode>(
+  (code) => typeof code === 'string' && /^[a-z]+(-[a-z]+)*\/[a-z]+(-[a-z]+)*$/.test(code),
+)
 
 const hostname = z.string().transform((text, context) => {
   const name = parseWireHostname(text)
@@ -56,7 +44,7 @@ const hostRow = z
     hostname,
     domain: z.string(),
     state: z.enum(STATES),
-    reason_code: z.enum(REASON_CODES).nullable(),
+    reason_code: reasonCode.nullable(),
     reason_sentence: z.string().nullable(),
     reason_fix: z.string().nullable(),
     checks,
@@ -91,6 +79,30 @@ const hostRow = z
 /** Reads a row of `hosts`, perhaps written by another version. */
 export function rowToHost(row: unknown): Host {
   return hostRow.parse(row)
+}
+
+/** Is told of a row that cannot be read, of which the others are not to suffer. */
+export type OnUnreadable = (row: { readonly hostname: string; readonly error: unknown }) => void
+
+/** Reads rows one by one; those that cannot be read are told of and left out. */
+export function readRows<Row extends { readonly hostname: string }, Value>(
+  rows: readonly Row[],
+  read: (row: Row) => Value,
+  onUnreadable: OnUnreadable,
+): readonly Value[] {
+  return rows.flatMap((row) => {
+    try {
+      return [read(row)]
+    } catch (error) {
+      onUnreadable({ hostname: row.hostname, error })
+      return []
+    }
+  })
+}
+
+/** Reads a hostname of a row. */
+export function rowToHostname(row: { readonly hostname: string }): Hostname {
+  return hostname.parse(row.hostname)
 }
 
 /** The columns of a host that its moves may change. */

@@ -11,7 +11,7 @@ import {
 } from './host-history.ts'
 import { createHostLeases, type HostLeases } from './host-leases.ts'
 import { countByState, type HostPage, type HostQuery, pageOfHosts } from './host-page.ts'
-import { hostToColumns, rowToHost } from './host-row.ts'
+import { hostToColumns, type OnUnreadable, readRows, rowToHost, rowToHostname } from './host-row.ts'
 import { destroyRetiredKeys, retiredWithKeys } from './retired-keys.ts'
 
 /** The hosts we know, what became of each, and (`HostLeases`) who works on which. */
@@ -37,7 +37,7 @@ export interface HostTable extends HostLeases {
   /** When somebody last asked for a new certificate although the old one would do. */
   renewalAskedAt(hostname: Hostname): Promise<Date | undefined>
   /** Hosts that promise https and whose certificate ends before `before`. */
-  endingBefore(before: Date): Promise<readonly EndingHost[]>
+  endingBefore(before: Date, onUnreadable: OnUnreadable): Promise<readonly EndingHost[]>
   /** Stops promising https for a host; false if nobody did. */
   endHttps(hostname: Hostname, draft: HistoryDraft): Promise<boolean>
   /**
@@ -46,7 +46,7 @@ export interface HostTable extends HostLeases {
    */
   destroyRetiredKeys(hostname: Hostname): Promise<number>
   /** Hosts retired after `since` whose keys are not all gone: a kill, or somebody's late write. */
-  retiredWithKeys(since: Date): Promise<readonly Hostname[]>
+  retiredWithKeys(since: Date, onUnreadable: OnUnreadable): Promise<readonly Hostname[]>
   /** Makes the hosts due that wait for a reason which may have gone. */
   wakeWaiting(code: string): Promise<void>
 }
@@ -89,10 +89,10 @@ export function createHostTable({ store, clock, random }: HostTableDeps): HostTa
     },
     history: (hostname) => historyOf(store, hostname),
     renewalAskedAt: (hostname) => renewalAskedAt(store, hostname),
-    endingBefore: (before) => endingBefore(store, before),
+    endingBefore: (before, onUnreadable) => endingBefore(store, before, onUnreadable),
     endHttps: (hostname, draft) => endHttps(deps, hostname, draft),
     destroyRetiredKeys: (hostname) => destroyRetiredKeys(store.db, hostname),
-    retiredWithKeys: (since) => retiredWithKeys(store.db, since),
+    retiredWithKeys: (since, onUnreadable) => retiredWithKeys(store.db, since, onUnreadable),
     wakeWaiting: async (code) => {
       await store.db
         .updateTable('hosts')
@@ -214,21 +214,25 @@ async function renewalAskedAt(store: Store, hostname: Hostname): Promise<Date | 
   return row && new Date(row.at)
 }
 
-async function endingBefore(store: Store, before: Date): Promise<readonly EndingHost[]> {
+async function endingBefore(
+  store: Store,
+  before: Date,
+  onUnreadable: OnUnreadable,
+): Promise<readonly EndingHost[]> {
   const rows = await store.db
     .selectFrom('certificates')
     .innerJoin('hosts', 'hosts.hostname', 'certificates.hostname')
-    .selectAll('hosts')
-    .select(['certificates.not_before', 'certificates.not_after'])
+    .select(['hosts.hostname', 'certificates.not_before', 'certificates.not_after'])
     .where('certificates.is_current', '=', 1)
     .where('certificates.not_after', '<', before.getTime())
     .where('hosts.https_safe', '=', 1)
     .execute()
-  return rows.map((row) => ({
-    hostname: rowToHost(row).hostname,
+  const toEnding = (row: (typeof rows)[number]): EndingHost => ({
+    hostname: rowToHostname(row),
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
-  }))
+  })
+  return readRows(rows, toEnding, onUnreadable)
 }
 
 function endHttps(

@@ -24,7 +24,7 @@ export type {
   HistoryOutcome,
   HistoryStep,
 } from './host-history.ts'
-export type { ClaimedHost, HostLeases, HostSaving, LeaseClaim } from './host-leases.ts'
+export type { ClaimedHost, DueClaim, HostLeases, HostSaving, LeaseClaim } from './host-leases.ts'
 export type { HostPage, HostQuery } from './host-page.ts'
 export {
   type AddedHost,

@@ -1,5 +1,6 @@
-import { type Hostname, parseWireHostname } from '../kernel/index.ts'
+import type { Hostname } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
+import { type OnUnreadable, readRows, rowToHostname } from './host-row.ts'
 
 // A key lives as long as its host. Whether a host is retired and whether its keys go is decided in
 // one statement: between two, it may have been added again and have the keys of a new life.
@@ -26,7 +27,11 @@ export async function destroyRetiredKeys(db: Database, hostname: Hostname): Prom
 }
 
 /** Hosts retired after `since` whose keys are not all gone: a kill, or somebody's late write. */
-export async function retiredWithKeys(db: Database, since: Date): Promise<readonly Hostname[]> {
+export async function retiredWithKeys(
+  db: Database,
+  since: Date,
+  onUnreadable: OnUnreadable,
+): Promise<readonly Hostname[]> {
   const rows = await db
     .selectFrom('hosts')
     .select('hostname')
@@ -42,7 +47,7 @@ export async function retiredWithKeys(db: Database, since: Date): Promise<readon
       ),
     )
     .execute()
-  return rows.flatMap(({ hostname }) => parseWireHostname(hostname) ?? [])
+  return readRows(rows, rowToHostname, onUnreadable)
 }
 
 /** What remains where a key was. */

@@ -1,4 +1,4 @@
-import { type HistoryDraft, type HostTable, HTTPS_MARGIN, httpsEndsAt } from '../hosts/index.ts'
+import { type HistoryDraft, HTTPS_MARGIN, httpsEndsAt } from '../hosts/index.ts'
 import { after, hours, milliseconds } from '../kernel/index.ts'
 import type { LifecycleDeps } from './ports.ts'
 
@@ -16,7 +16,8 @@ export async function keepHouse({
   record,
 }: HousekeepingDeps): Promise<void> {
   const now = clock.now()
-  for (const { hostname, ...life } of await hosts.endingBefore(after(now, HTTPS_MARGIN))) {
+  const ending = await hosts.endingBefore(after(now, HTTPS_MARGIN), record.attendFailed)
+  for (const { hostname, ...life } of ending) {
     if (now < httpsEndsAt({ ...life, renewAt: life.notAfter })) continue
     const draft: HistoryDraft = {
       step: 'https',
@@ -27,7 +28,7 @@ export async function keepHouse({
     record.stepTaken({ hostname, ...draft })
     await publish({ kind: 'host-changed', hostname })
   }
-  await sweepKeys(hosts, after(now, milliseconds(-LATE_WRITES_LAST)))
+  await sweepKeys({ hosts, record }, after(now, milliseconds(-LATE_WRITES_LAST)))
   await challenges.sweep()
   record.hostsByState(await hosts.countByState())
 }
@@ -37,9 +38,10 @@ const LATE_WRITES_LAST = hours(1)
 
 /** Destroys the keys that are left of hosts retired after `since`. */
 export async function sweepKeys(
-  hosts: Pick<HostTable, 'retiredWithKeys' | 'destroyRetiredKeys'>,
+  { hosts, record }: Pick<LifecycleDeps, 'hosts' | 'record'>,
   since: Date,
 ): Promise<void> {
-  for (const hostname of await hosts.retiredWithKeys(since))
+  for (const hostname of await hosts.retiredWithKeys(since, record.attendFailed)) {
     await hosts.destroyRetiredKeys(hostname)
+  }
 }

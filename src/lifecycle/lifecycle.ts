@@ -140,7 +140,7 @@ function startRounds(
   /** Mends what a kill may have left behind, and wakes those whose reason has gone meanwhile. */
   const prepare = async ({ termsAgreed }: LookSettings): Promise<void> => {
     await hosts.recoverLeases()
-    await sweepKeys(hosts, EVER)
+    await sweepKeys({ hosts, record }, EVER)
     if (termsAgreed) await hosts.wakeWaiting('term/not-agreed')
     isPrepared = true
   }
@@ -149,7 +149,7 @@ function startRounds(
     if (!isPrepared) await prepare(look)
     const limit = RUNS_MAX - runs.count
     if (limit < 1) return
-    const claimed = await hosts.claimDue({ ...claim, limit })
+    const claimed = await hosts.claimDue({ ...claim, limit, onUnreadable: record.attendFailed })
     isMoreDue = claimed.length === limit
     for (const one of claimed) {
       if (isOver) await hosts.release(one)

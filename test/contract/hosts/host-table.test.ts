@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { createHostTable, type HostTable, moveHost } from '../../../src/hosts/index.ts'
-import { type Hostname, minutes, parseHostname, seconds } from '../../../src/kernel/index.ts'
+import { type Hostname, hours, minutes, parseHostname, seconds } from '../../../src/kernel/index.ts'
 import type { Store } from '../../../src/store/index.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { createSeededRandom } from '../../support/seeded-random.ts'
@@ -10,6 +10,9 @@ import { describeEachStore } from '../../support/stores.ts'
 const name = (text: string) => parseHostname(text) as Hostname
 const HOST = name('email.customer.test')
 const leaseFor = seconds(30)
+const onUnreadable = ({ error }: { readonly error: unknown }) => {
+  throw error
+}
 
 describeEachStore((openTestStore) => {
   const open = async (): Promise<{ store: Store; clock: FakeClock; hosts: HostTable }> => {
@@ -68,8 +71,10 @@ describeEachStore((openTestStore) => {
       )
     expect(await hosts.destroyRetiredKeys(HOST)).toBe(0)
     await hosts.retire(HOST)
-    expect(await hosts.retiredWithKeys(clock.now())).toEqual([HOST])
-    expect(await hosts.retiredWithKeys(new Date(clock.now().getTime() + 1))).toEqual([])
+    expect(await hosts.retiredWithKeys(clock.now(), onUnreadable)).toEqual([HOST])
+    expect(await hosts.retiredWithKeys(new Date(clock.now().getTime() + 1), onUnreadable)).toEqual(
+      [],
+    )
     // Nobody got to destroying them before it came back.
     await hosts.add(HOST, 'customer.test')
     expect(await currents()).toEqual([[0, 0]])
@@ -101,14 +106,19 @@ describeEachStore((openTestStore) => {
     await hosts.add(HOST, 'customer.test')
     await clock.advance(10)
     await hosts.add(name('email.second.test'), 'second.test')
-    const [first, second, ...rest] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 10 })
+    const [first, second, ...rest] = await hosts.claimDue({
+      holder: 'a',
+      leaseFor,
+      limit: 10,
+      onUnreadable,
+    })
     expect([first?.host.hostname, second?.host.hostname]).toEqual([HOST, 'email.second.test'])
     expect(rest).toEqual([])
     const other = another(store, clock)
-    expect(await other.claimDue({ holder: 'b', leaseFor, limit: 10 })).toEqual([])
+    expect(await other.claimDue({ holder: 'b', leaseFor, limit: 10, onUnreadable })).toEqual([])
     expect(await other.claim(HOST, { holder: 'b', leaseFor })).toBeUndefined()
     await clock.advance(leaseFor)
-    expect(await other.claimDue({ holder: 'b', leaseFor, limit: 1 })).toHaveLength(1)
+    expect(await other.claimDue({ holder: 'b', leaseFor, limit: 1, onUnreadable })).toHaveLength(1)
   })
 
   it('shares the due hosts between two who look at the same moment', async () => {
@@ -118,22 +128,52 @@ describeEachStore((openTestStore) => {
     }
     const other = another(store, clock)
     const shares = await Promise.all([
-      hosts.claimDue({ holder: 'a', leaseFor, limit: 20 }),
-      other.claimDue({ holder: 'b', leaseFor, limit: 20 }),
-      hosts.claimDue({ holder: 'a', leaseFor, limit: 20 }),
+      hosts.claimDue({ holder: 'a', leaseFor, limit: 20, onUnreadable }),
+      other.claimDue({ holder: 'b', leaseFor, limit: 20, onUnreadable }),
+      hosts.claimDue({ holder: 'a', leaseFor, limit: 20, onUnreadable }),
     ])
     const leased = shares.flat().map(({ host }) => host.hostname)
     expect(new Set(leased).size).toBe(leased.length)
-    const left = await hosts.claimDue({ holder: 'a', leaseFor, limit: 100 })
+    const left = await hosts.claimDue({ holder: 'a', leaseFor, limit: 100, onUnreadable })
     expect(leased.length + left.length).toBe(40)
+  })
+
+  it('sets a row aside that cannot be read, and leases the others', async () => {
+    const { store, hosts, clock } = await open()
+    const [broken, newer] = [name('email.broken.test'), name('email.newer.test')]
+    for (const hostname of [broken, newer, HOST]) await hosts.add(hostname, 'customer.test')
+    const change = (hostname: string, columns: object) =>
+      store.db.updateTable('hosts').set(columns).where('hostname', '=', hostname).execute()
+    await change(broken, { checks: '{torn' })
+    await change(newer, { reason_code: 'ca/asks-for-more', reason_sentence: 'More.' })
+    const unreadable: string[] = []
+    const claim = {
+      ...{ holder: 'a', leaseFor, limit: 10 },
+      onUnreadable: (row: { readonly hostname: string }) => void unreadable.push(row.hostname),
+    }
+    const claimed = (await hosts.claimDue(claim)).map(({ host }) => host)
+    expect(claimed.map(({ hostname }) => hostname).toSorted()).toEqual([HOST, newer].toSorted())
+    expect(unreadable).toEqual([broken])
+    expect(await hosts.find(newer)).toMatchObject({ reason: { code: 'ca/asks-for-more' } })
+    await clock.advance(hours(23))
+    await hosts.claimDue(claim)
+    expect(unreadable).toEqual([broken])
+    await clock.advance(hours(1))
+    await hosts.claimDue(claim)
+    expect(unreadable).toEqual([broken, broken])
   })
 
   it('saves a host with what happened, in one write, for the holder of the lease only', async () => {
     const { store, hosts, clock } = await open()
     await hosts.add(HOST, 'customer.test')
-    const [slow] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    const [slow] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })
     await clock.advance(leaseFor)
-    const [quick] = await another(store, clock).claimDue({ holder: 'b', leaseFor, limit: 1 })
+    const [quick] = await another(store, clock).claimDue({
+      holder: 'b',
+      leaseFor,
+      limit: 1,
+      onUnreadable,
+    })
     if (!slow || !quick) throw new Error('not leased')
     const context = { now: clock.now(), random: createSeededRandom() }
     const moved = moveHost(quick.host, { kind: 'ready', checks: CHECKS }, context)
@@ -158,7 +198,7 @@ describeEachStore((openTestStore) => {
   it('does not forget that somebody made a host due while it was worked on', async () => {
     const { hosts, clock } = await open()
     await hosts.add(HOST, 'customer.test')
-    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })
     if (!claimed) throw new Error('not leased')
     await clock.advance(5)
     await hosts.ask(HOST, { kind: 'renewal-asked' })
@@ -180,7 +220,7 @@ describeEachStore((openTestStore) => {
   it('takes a retired host out of the hands of whoever works on it', async () => {
     const { hosts } = await open()
     await hosts.add(HOST, 'customer.test')
-    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })
     if (!claimed) throw new Error('not leased')
     await hosts.retire(HOST)
     expect(await hosts.save(claimed, claimed.host, { history: [], lease: 'release' })).toBe(false)
@@ -191,19 +231,19 @@ describeEachStore((openTestStore) => {
   it('keeps leases that are renewed', async () => {
     const { hosts, clock } = await open()
     await hosts.add(HOST, 'customer.test')
-    const claimed = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    const claimed = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })
     await clock.advance(20_000)
     expect(await hosts.renewLeases(claimed, leaseFor)).toEqual([])
     await clock.advance(20_000)
-    expect(await hosts.claimDue({ holder: 'b', leaseFor, limit: 1 })).toEqual([])
+    expect(await hosts.claimDue({ holder: 'b', leaseFor, limit: 1, onUnreadable })).toEqual([])
   })
 
   it('breaks the leases of a dead server where only one can be', async () => {
     const { store, hosts } = await open()
     await hosts.add(HOST, 'customer.test')
-    const [dead] = await hosts.claimDue({ holder: 'dead', leaseFor, limit: 1 })
+    const [dead] = await hosts.claimDue({ holder: 'dead', leaseFor, limit: 1, onUnreadable })
     await hosts.recoverLeases()
-    const again = await hosts.claimDue({ holder: 'new', leaseFor, limit: 1 })
+    const again = await hosts.claimDue({ holder: 'new', leaseFor, limit: 1, onUnreadable })
     expect(again).toHaveLength(store.engine === 'sqlite' ? 1 : 0)
     if (!dead || store.engine === 'postgres') return
     expect(await hosts.save(dead, dead.host, { history: [], lease: 'release' })).toBe(false)
@@ -249,18 +289,18 @@ describeEachStore((openTestStore) => {
         .where('hostname', '=', hostname)
         .execute()
     }
-    const ending = await hosts.endingBefore(new Date(soon + minutes(10)))
+    const ending = await hosts.endingBefore(new Date(soon + minutes(10)), onUnreadable)
     expect(ending).toMatchObject([{ hostname: 'email.customer-1.test', notAfter: new Date(soon) }])
     const draft = { step: 'https', outcome: 'done', sentence: 'Over.' } as const
     expect(await hosts.endHttps(name('email.customer-1.test'), draft)).toBe(true)
     expect(await hosts.endHttps(name('email.customer-1.test'), draft)).toBe(false)
-    expect(await hosts.endingBefore(new Date(soon + minutes(10)))).toEqual([])
+    expect(await hosts.endingBefore(new Date(soon + minutes(10)), onUnreadable)).toEqual([])
   })
 
   it('wakes the hosts that wait for a reason which is gone', async () => {
     const { hosts, clock } = await open()
     await hosts.add(HOST, 'customer.test')
-    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })
+    const [claimed] = await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })
     if (!claimed) throw new Error('not leased')
     const reason = { code: 'term/not-agreed', sentence: 'Not agreed.', fix: 'Agree.' } as const
     const event = { kind: 'not-ready', reason, checks: CHECKS, life: undefined } as const
@@ -269,9 +309,9 @@ describeEachStore((openTestStore) => {
       random: createSeededRandom(),
     })
     await hosts.save(claimed, waiting, { history: [], lease: 'release' })
-    expect(await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })).toEqual([])
+    expect(await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })).toEqual([])
     await hosts.wakeWaiting('term/not-agreed')
-    expect(await hosts.claimDue({ holder: 'a', leaseFor, limit: 1 })).toMatchObject([
+    expect(await hosts.claimDue({ holder: 'a', leaseFor, limit: 1, onUnreadable })).toMatchObject([
       { host: { reason, checks: CHECKS } },
     ])
   })
