@@ -85,7 +85,8 @@ async function exchange(
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,
-      data: isJson(response) ? parseJson(text) : text,
+      // The answer to a HEAD names a type, too, and has no body.
+      data: isJson(response) && text !== '' ? parseJson(text) : text,
     }
   } catch (cause) {
     signal.throwIfAborted()
