@@ -119,12 +119,16 @@ async function findUnwritten(
 
 /** Places the order. A clear no closes our side of it: there is nothing at the CA to come back to. */
 async function placeOrGiveUp(work: Work, row: OrderRecord, deps: IssueDeps): Promise<Order> {
-  const { orders } = deps
+  const { orders, brake } = deps
+  await brake.orderTurn(work.signal)
   try {
     const order = await place(work, deps)
+    brake.orderPlaced()
     if (await orders.place(row.id, order.url)) return order
   } catch (error) {
-    if (error instanceof AcmeError) await settleOrder(row, error, { stage: 'placing', orders })
+    if (!(error instanceof AcmeError)) throw error
+    if (error.code === 'acme/rate-limited') brake.orderRefused()
+    await settleOrder(row, error, { stage: 'placing', orders })
     throw error
   }
   // Two nodes placed it at once, and the other wrote first: go on with theirs.

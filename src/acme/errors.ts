@@ -24,18 +24,27 @@ export type AcmeErrorCode =
   | 'acme/unavailable' // the CA is in trouble
   | 'acme/unreachable' // no answer: connection, TLS or time
 
+/**
+ * What was asked for when the CA refused: something that all our work needs (directory, nonce,
+ * account), or a step of one order.
+ */
+export type AskedFor = 'common' | 'one-order'
+
 export interface AcmeErrorOptions extends AppErrorOptions {
   readonly problem?: AcmeProblem | undefined
+  readonly askedFor?: AskedFor | undefined
 }
 
 /** Thrown by everything that talks to a CA. `problem` is what the CA said, word for word. */
 export class AcmeError extends AppError<AcmeErrorCode> {
   override readonly name = 'AcmeError'
   readonly problem: AcmeProblem | undefined
+  readonly askedFor: AskedFor
 
   constructor(code: AcmeErrorCode, message: string, options: AcmeErrorOptions = {}) {
     super(code, message, options)
     this.problem = options.problem
+    this.askedFor = options.askedFor ?? 'one-order'
   }
 }
 
@@ -90,11 +99,15 @@ const SERVER_ERROR = 500
  * Reads a problem from a CA. `rateLimited` without a time is a pause, which only a person lifts
  * (Let's Encrypt, since 2025). An unknown type counts as the CA's trouble.
  */
-export function problemToError(problem: AcmeProblem, retryAt: Date | undefined): AcmeError {
+export function problemToError(
+  problem: AcmeProblem,
+  retryAt: Date | undefined,
+  askedFor: AskedFor = 'one-order',
+): AcmeError {
   const known = CODE_BY_PROBLEM[problem.type]
   const isPause = known === 'acme/rate-limited' && retryAt === undefined
   const code = isPause ? 'acme/paused' : (known ?? codeOfStatus(problem.status))
-  return new AcmeError(code, problem.detail, { problem, retryAt })
+  return new AcmeError(code, problem.detail, { problem, retryAt, askedFor })
 }
 
 /**
@@ -132,4 +145,12 @@ export function leavesOrderOpen(error: AcmeError): boolean {
     error.code === 'acme/paused' ||
     error.code === 'acme/order-not-ready'
   )
+}
+
+const SERVICE_UNAVAILABLE = 503
+
+/** Whoever asks next would get the same answer: the CA is away, or has had enough of all of us. */
+export function concernsEverybody({ code, problem, askedFor }: AcmeError): boolean {
+  if (code === 'acme/unreachable' || problem?.status === SERVICE_UNAVAILABLE) return true
+  return askedFor === 'common' && (code === 'acme/rate-limited' || code === 'acme/paused')
 }

@@ -15,6 +15,7 @@ import type { AcmeRecord } from '../telemetry/index.ts'
 import type { Vault } from '../vault/index.ts'
 import { type Accounts, createAccounts } from './account.ts'
 import { createAccountTable } from './account-table.ts'
+import { createBrake } from './brake.ts'
 import type { CertificateAuthority } from './cas/certificate-authority.ts'
 import { findCertificateAuthority } from './cas/list.ts'
 import { AcmeError } from './errors.ts'
@@ -49,7 +50,7 @@ export type IssueOutcome =
   | {
       readonly kind: 'refused'
       readonly reason: Reason
-      /** When the CA says that it makes sense to ask again. */
+      /** When the CA says that it makes sense to ask again, and up to a minute later. */
       readonly retryAt?: Date | undefined
       readonly orderUrl?: string | undefined
     }
@@ -112,16 +113,20 @@ export function createIssuer(deps: IssuerDeps, options: AcmeOptions): Issuer & A
     issuance: first(authority.validationMs / 2),
     refusesNotAfter: false,
   }
-  const issueDeps = { ...deps, accounts, protocol, orders, authority, options, learned }
+  const brake = createBrake(deps)
+  const issueDeps = { ...deps, accounts, protocol, orders, authority, options, learned, brake }
 
   const limit = createLimiter(options.concurrency)
   const flight = createSingleFlight<Hostname, IssueOutcome>()
   const describeAuthority = () => whoIs(authority, { protocol, accounts })
   return {
     issue: ({ hostname }, signal) =>
-      flight(hostname, () => {
+      flight(hostname, async () => {
         const either = AbortSignal.any([signal, closing.signal])
-        return limit(() => issueOrExplain({ hostname, signal: either }, issueDeps), either)
+        const heldBack = () => whyHeldBack(hostname, issueDeps)
+        const issue = () => issueOrExplain({ hostname, signal: either }, issueDeps)
+        // Asked again when its turn comes: the CA may have told somebody to wait meanwhile.
+        return (await heldBack()) ?? limit(async () => (await heldBack()) ?? issue(), either)
       }),
     authority: describeAuthority,
     describe: async () => ({
@@ -180,7 +185,7 @@ async function issueOrExplain(
   need: Parameters<typeof issueOnce>[0],
   deps: IssueDeps,
 ): Promise<IssueOutcome> {
-  const { clock, record, authority, orders } = deps
+  const { clock, record, authority, orders, brake } = deps
   const { hostname, signal } = need
   const startedMs = clock.monotonicMs()
   for (let attempt = 1; ; attempt += 1) {
@@ -202,11 +207,27 @@ async function issueOrExplain(
       if (!(error instanceof AcmeError)) throw error
       if (attempt < ATTEMPTS_MAX && isOvercomeAtOnce(error)) continue
       const reason = toReason(error, { authority, hostname })
-      const { retryAt } = error
+      brake.pull(error)
+      const retryAt = error.retryAt && brake.spread(error.retryAt)
       const { sentence } = reason
       record.issuanceRefused({ ca: authority.name, hostname, code: error.code, sentence, retryAt })
       return { kind: 'refused', reason, retryAt, orderUrl: await orderUrlOf(hostname, orders) }
     }
+  }
+}
+
+/** The answer that another host got from the CA just now, and that this one would get, too. */
+async function whyHeldBack(
+  hostname: Hostname,
+  { brake, authority, orders }: IssueDeps,
+): Promise<IssueOutcome | undefined> {
+  const held = brake.held()
+  if (!held) return undefined
+  return {
+    kind: 'refused',
+    reason: toReason(held.error, { authority, hostname }),
+    retryAt: brake.spread(held.until),
+    orderUrl: await orderUrlOf(hostname, orders),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Store } from '../store/index.ts'
 import type { AcmeRecord } from '../telemetry/index.ts'
 import type { Vault } from '../vault/index.ts'
 import type { Account, Accounts } from './account.ts'
+import type { Brake } from './brake.ts'
 import type { CertificateAuthority } from './cas/certificate-authority.ts'
 import type { AcmeOptions } from './options.ts'
 import type { OrderRecord, OrderTable } from './order-table.ts'
@@ -28,6 +29,7 @@ export interface IssueDeps {
   readonly authority: CertificateAuthority
   readonly options: Pick<AcmeOptions, 'profile' | 'term'>
   readonly learned: Learned
+  readonly brake: Brake
 }
 
 /** One attempt at one certificate. */

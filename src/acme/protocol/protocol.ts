@@ -59,7 +59,7 @@ export function createProtocol(
   }
   const fetchDirectory = async (signal: AbortSignal): Promise<HttpReply> => {
     const reply = await send({ method: 'GET', url: directoryUrl }, signal)
-    const error = replyToError(reply, clock.now())
+    const error = replyToError(reply, clock.now(), 'common')
     if (error) throw error
     known = { directory: parseReply(directorySchema, reply), atMs: clock.monotonicMs() }
     return reply
@@ -75,9 +75,11 @@ export function createProtocol(
     if (pooled !== undefined) return pooled
     const { newNonce } = await directory()
     const reply = await send({ method: 'HEAD', url: newNonce }, signal)
+    const error = replyToError(reply, clock.now(), 'common')
+    if (error) throw error
     const fresh = reply.headers['replay-nonce']
     if (typeof fresh === 'string') return fresh
-    throw replyToError(reply, clock.now()) ?? new AcmeError('acme/bad-answer', 'it has no nonce')
+    throw new AcmeError('acme/bad-answer', 'it has no nonce')
   }
   /** A refused nonce's answer brings the one for resending: it must not go into the pool as well. */
   const post = async (url: string, body: string, signal: AbortSignal): Promise<HttpReply> => {

@@ -1,15 +1,19 @@
 /** Reading replies: values, problems (RFC 7807), Retry-After and Link headers. */
 import type { z } from 'zod'
-import { AcmeError, type AcmeProblem, problemToError } from '../errors.ts'
+import { AcmeError, type AcmeProblem, type AskedFor, problemToError } from '../errors.ts'
 import type { HttpReply } from './transport.ts'
 import { problemSchema } from './wire.ts'
 
 const HTTP_ERROR = 400
 
 /** The error that a reply of status 400 and above stands for; `undefined` for the others. */
-export function replyToError(reply: HttpReply, now: Date): AcmeError | undefined {
+export function replyToError(
+  reply: HttpReply,
+  now: Date,
+  askedFor: AskedFor = 'one-order',
+): AcmeError | undefined {
   if (reply.status < HTTP_ERROR) return undefined
-  return problemToError(replyToProblem(reply), retryAtOf(reply, now))
+  return problemToError(replyToProblem(reply), retryAtOf(reply, now), askedFor)
 }
 
 /** A web server in trouble answers in HTML: then the status alone has to do. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Clock, Hostname } from '../../kernel/index.ts'
-import { AcmeError } from '../errors.ts'
+import { AcmeError, type AskedFor } from '../errors.ts'
 import { keyAuthorization } from './account-key.ts'
 import type { JwsEngine } from './jws-engine.ts'
 import { linkOf, parseReply, replyToError, retryAtOf } from './reply.ts'
@@ -62,13 +62,13 @@ export function createSession(
 ): AcmeSession {
   const kid = accountUrl ?? null
 
-  const orThrow = (reply: HttpReply): HttpReply => {
-    const error = replyToError(reply, clock.now())
+  const orThrow = (reply: HttpReply, askedFor: AskedFor): HttpReply => {
+    const error = replyToError(reply, clock.now(), askedFor)
     if (error) throw error
     return reply
   }
   const post = async (url: string, payload: object | null): Promise<HttpReply> =>
-    orThrow(await engine.signedRequest(url, payload, { kid }))
+    orThrow(await engine.signedRequest(url, payload, { kid }), 'one-order')
   const read = async <Value>(url: string, schema: z.ZodType<Value>): Promise<Value> =>
     parseReply(schema, await post(url, null))
 
@@ -81,7 +81,7 @@ export function createSession(
   const newAccount = async (payload: object): Promise<HttpReply> => {
     const { newAccount: url } = await directory()
     const signing = { kid: null, includeExternalAccountBinding: !('onlyReturnExisting' in payload) }
-    return orThrow(await engine.signedRequest(url, payload, signing))
+    return orThrow(await engine.signedRequest(url, payload, signing), 'common')
   }
 
   return {

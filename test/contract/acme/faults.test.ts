@@ -79,8 +79,12 @@ describe.skipIf(pebbleIsMissing)(`faults of a CA ${pebbleLabel}`, () => {
   describe.each(TROUBLE)('answering %s', (_name, fault) => {
     it.each(STEPS)('to %s: the order stays, and is finished the next time', async (on) => {
       const hostname = aHostname()
+      // One of its own: a CA in trouble holds back all hosts of the process.
+      await using troubled = anIssuer(world, store)
+      await troubled.issue({ hostname: aHostname() }, never)
+      world.front.reset()
       world.front.inject({ on, fault })
-      const outcome = await issue(hostname)
+      const outcome = await troubled.issue({ hostname }, never)
       if (outcome.kind !== 'refused') throw new Error('was issued')
       expect(outcome.reason.code).toBe('ca/unavailable')
       const waitMs = outcome.retryAt && outcome.retryAt.getTime() - Date.now()
