@@ -1,4 +1,4 @@
-/** A program to kill: writes hits one by one and prints the number of each once it is written. */
+/** A program to kill: writes hits without a pause and prints the id of each once it is written. */
 import { systemClock } from '../../src/kernel/index.ts'
 import { openStore } from '../../src/store/index.ts'
 import { createMetrics, createStoreRecord, openLog } from '../../src/telemetry/index.ts'
@@ -16,10 +16,18 @@ const store = await openStore(
     role: role === 'worker' ? 'worker' : 'server',
   },
 )
+const acknowledge = (id: string): boolean => process.stdout.write(`${id}\n`)
+const append = async (id: string): Promise<void> => {
+  await store.hot.appendHits([aHitRow({ id })])
+  acknowledge(id)
+}
+const insert = async (id: string): Promise<void> => {
+  await store.transaction((trx) => trx.insertInto('hits').values(aHitRow({ id })).execute())
+  acknowledge(id)
+}
 for (let count = 0; ; count += 1) {
-  const hit = aHitRow({ id: `${name}-${count}` })
-  // Both ways to write take turns.
-  if (count % 2 === 0) await store.hot.appendHits([hit])
-  else await store.transaction((trx) => trx.insertInto('hits').values(hit).execute())
-  process.stdout.write(`${hit.id}\n`)
+  const id = `${name}-${count}`
+  // Every way to write, alone and together with others.
+  await append(id)
+  await Promise.all([insert(`${id}a`), insert(`${id}b`), append(`${id}c`), insert(`${id}d`)])
 }

@@ -11,6 +11,7 @@ import type { Store } from '../store.ts'
 import { BUSY_TRIES, PatientSqliteDialect, runPatiently } from './dialect.ts'
 import { createSqliteFaults, isBusy, toStoreError } from './faults.ts'
 import { canonicalPath, createDatabaseFile, hasContent, requireWritable } from './files.ts'
+import { createGroupCommit } from './group-commit.ts'
 import { createSqliteHotPaths } from './hot-paths.ts'
 import { inspectSqlite } from './inspect.ts'
 import { createSqliteMigrationTarget, schemaVersion } from './migration-target.ts'
@@ -79,12 +80,13 @@ interface OpenDatabases {
 
 function createStore(
   { path, writer, reader, opened }: OpenDatabases,
-  { record }: StoreDeps,
+  { clock, record }: StoreDeps,
 ): Store {
   const faults = createSqliteFaults(path, record)
   const db = new Kysely<Schema>({
     dialect: new PatientSqliteDialect({ database: writer, faults }),
   })
+  const group = createGroupCommit({ db, clock, isInTransaction: () => writer.inTransaction })
   const board = opened.use(createNoticeBoard())
   const write = (work: () => void): Promise<void> =>
     db.connection().execute(() => runPatiently(work, { faults, kind: 'write' }))
@@ -92,14 +94,15 @@ function createStore(
   return {
     engine: 'sqlite',
     db,
-    transaction: (work) => db.transaction().execute(work),
+    transaction: group.transaction,
     hot: createSqliteHotPaths({ reader, writer, write }),
     publish: async (notice) => board.post(notice),
     notices: (signal) => board.read(signal),
     halted: faults.halted,
     [Symbol.asyncDispose]: async () => {
       if (opened.disposed) return
-      // Its turn comes when the query or transaction under way has ended.
+      await group.idle()
+      // Its turn comes when the query under way has ended.
       await db.connection().execute(async () => opened.dispose())
     },
   }
