@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import type { HotPaths } from './hot-paths.ts'
 import type { Schema } from './schema.ts'
 
@@ -10,6 +10,8 @@ export interface Store extends AsyncDisposable {
   readonly engine: 'sqlite' | 'postgres'
   /** For queries that stand alone. */
   readonly db: Kysely<Schema>
+  /** The database's own clock, for what nodes compare with one another: theirs may differ. */
+  readonly nowMs: RawBuilder<number>
   /**
    * Runs `work` atomically, as if all writers came one after the other. MUST be durable on resolve.
    * Never await the network inside: on SQLite everything else waits. `work` MAY run again

@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { StoreDeps, StoreEngine } from '../engine.ts'
 import { migrate, readMigrations, requireMigrated } from '../migrate.ts'
@@ -83,6 +83,7 @@ async function openStore(url: URL, { record, role }: StoreDeps): Promise<Store> 
   return {
     engine: 'postgres',
     db,
+    nowMs: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
     transaction: (work) =>
       withPatience(() => db.transaction().setIsolationLevel('serializable').execute(work), {
         tries: CONFLICT_TRIES,

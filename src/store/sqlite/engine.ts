@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { createPrivateDirectory } from '../data-directory.ts'
 import type { StoreDeps, StoreEngine } from '../engine.ts'
 import { migrate, readMigrations, requireMigrated } from '../migrate.ts'
@@ -94,6 +94,7 @@ function createStore(
   return {
     engine: 'sqlite',
     db,
+    nowMs: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     transaction: group.transaction,
     hot: createSqliteHotPaths({ reader, writer, write }),
     publish: async (notice) => board.post(notice),
