@@ -29,7 +29,7 @@ const FORGET_AFTER_LIVES = 10
  * that nobody waits for it.
  */
 export async function joinNodes(deps: NodesDeps): Promise<Nodes> {
-  const { store, clock, nodeId, record } = deps
+  const { clock, record } = deps
   await sayAlive(deps)
   const beating = startPeriodic(() => sayAlive(deps), {
     clock,
@@ -41,10 +41,19 @@ export async function joinNodes(deps: NodesDeps): Promise<Nodes> {
     without: (hostname, certificateId) => nodesWithout(deps, hostname, certificateId),
     [Symbol.asyncDispose]: async () => {
       await beating[Symbol.asyncDispose]()
-      await store.db.deleteFrom('edge_nodes').where('id', '=', nodeId).execute()
-      await store.db.deleteFrom('edge_confirmations').where('node_id', '=', nodeId).execute()
+      try {
+        await takeLeave(deps)
+      } catch (error) {
+        // The others wait for this node until its life is over; what ends here must end all the same.
+        record.backgroundFailed({ loop: 'farewell', error })
+      }
     },
   }
+}
+
+async function takeLeave({ store, nodeId }: NodesDeps): Promise<void> {
+  await store.db.deleteFrom('edge_nodes').where('id', '=', nodeId).execute()
+  await store.db.deleteFrom('edge_confirmations').where('node_id', '=', nodeId).execute()
 }
 
 async function sayAlive({ store, clock, nodeId }: NodesDeps): Promise<void> {
