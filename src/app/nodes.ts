@@ -56,28 +56,33 @@ async function takeLeave({ store, nodeId }: NodesDeps): Promise<void> {
   await store.db.deleteFrom('edge_confirmations').where('node_id', '=', nodeId).execute()
 }
 
-async function sayAlive({ store, clock, nodeId }: NodesDeps): Promise<void> {
-  const now = clock.now().getTime()
+/** Life and silence are measured by the database's clock: those of the nodes may differ. */
+async function sayAlive({ store, nodeId }: NodesDeps): Promise<void> {
+  const now = store.nowMs
   await store.db
     .insertInto('edge_nodes')
     .values({ id: nodeId, started_at: now, seen_at: now })
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ seen_at: now }))
     .execute()
-  await forgetNodes(store, now - NODE_LIFE * FORGET_AFTER_LIVES)
+  await forgetNodes(store)
 }
 
-async function forgetNodes(store: Store, silentSince: number): Promise<void> {
-  const silent = store.db.selectFrom('edge_nodes').select('id').where('seen_at', '<', silentSince)
-  await store.db.deleteFrom('edge_confirmations').where('node_id', 'in', silent).execute()
-  await store.db.deleteFrom('edge_nodes').where('seen_at', '<', silentSince).execute()
+async function forgetNodes({ db, nowMs }: Store): Promise<void> {
+  const silence = NODE_LIFE * FORGET_AFTER_LIVES
+  const silent = db
+    .selectFrom('edge_nodes')
+    .select('id')
+    .where('seen_at', '<', ({ eb }) => eb(nowMs, '-', silence))
+  await db.deleteFrom('edge_confirmations').where('node_id', 'in', silent).execute()
+  await db.deleteFrom('edge_nodes').where('id', 'in', silent).execute()
 }
 
 async function writeConfirmation(
-  { store, clock, nodeId }: NodesDeps,
+  { store, nodeId }: NodesDeps,
   hostname: Hostname,
   certificateId: string,
 ): Promise<void> {
-  const confirmation = { certificate_id: certificateId, confirmed_at: clock.now().getTime() }
+  const confirmation = { certificate_id: certificateId, confirmed_at: store.nowMs }
   await store.db
     .insertInto('edge_confirmations')
     .values({ hostname, node_id: nodeId, ...confirmation })
@@ -86,7 +91,7 @@ async function writeConfirmation(
 }
 
 async function nodesWithout(
-  { store, clock }: NodesDeps,
+  { store }: NodesDeps,
   hostname: Hostname,
   certificateId: string,
 ): Promise<readonly string[]> {
@@ -99,7 +104,7 @@ async function nodesWithout(
         .on('confirmation.certificate_id', '=', certificateId),
     )
     .select('node.id')
-    .where('node.seen_at', '>', clock.now().getTime() - NODE_LIFE)
+    .where('node.seen_at', '>', ({ eb }) => eb(store.nowMs, '-', NODE_LIFE))
     .where('confirmation.node_id', 'is', null)
     .execute()
   return rows.map(({ id }) => id)
