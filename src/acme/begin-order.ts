@@ -54,12 +54,13 @@ async function pickUp(
   row: OrderRecord,
   deps: IssueDeps,
 ): Promise<OpenOrder | undefined> {
-  const { record, orders } = deps
+  const { record, orders, challenges } = deps
   const { hostname } = work
   if (row.state === 'issued' || row.state === 'failed') return undefined
   const giveUp = async (because: string): Promise<undefined> => {
     record.orderGivenUp({ hostname, because })
     await orders.fail(row.id, because)
+    await challenges.withdraw(hostname)
   }
   if (row.accountId !== work.account.id) return giveUp('it was placed at another CA')
   const key = openKey(row, deps)

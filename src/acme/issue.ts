@@ -61,8 +61,10 @@ async function finish(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Cer
     const order = await untilValid(work, open, deps)
     return await keep(work, { ...open, order }, deps)
   } catch (error) {
-    if (error instanceof AcmeError)
-      await settleOrder(open.row, error, { stage: 'placed', orders: deps.orders })
+    if (!(error instanceof AcmeError)) throw error
+    const { orders, challenges } = deps
+    const settled = await settleOrder(open.row, error, { stage: 'placed', orders })
+    if (settled === 'closed') await challenges.withdraw(work.hostname)
     throw error
   }
 }
@@ -102,7 +104,7 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
   const { certificate: url } = open.order
   if (url === undefined) throw new AcmeError('acme/bad-answer', 'it does not say where to download')
   const chainPem = await session.download(url)
-  const { random, clock, options, authority, certs, orders, store } = deps
+  const { random, clock, options, authority, certs, challenges, orders, store } = deps
   const keyPkcs8Der = exportKey(open.key)
   try {
     // Dates that nobody has vouched for yet: saving verifies all, or saves nothing.
@@ -116,9 +118,11 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
       ...{ id, hostname, chainPem, keyPkcs8Der },
       ...{ renewAt, renewBecause: because, source: authority.name },
     }
-    const saved = await store.transaction(async (trx) =>
-      (await orders.finish(id, trx)) ? certs.save(draft, trx) : undefined,
-    )
+    const saved = await store.transaction(async (trx) => {
+      if (!(await orders.finish(id, trx))) return undefined
+      await challenges.withdraw(hostname, trx)
+      return certs.save(draft, trx)
+    })
     // Another node finished the same order at the same time, with the same key.
     const certificate = saved ?? (await certs.find(id))
     if (certificate) return certificate

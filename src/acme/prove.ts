@@ -6,26 +6,22 @@ import type { IssueDeps, Work } from './work.ts'
 
 /**
  * Proves to the CA that the name is ours, by HTTP-01 (RFC 8555 §8.3): shows the answer, says so, and
- * waits for the order to move on. What was proved lately need not be proved again.
+ * waits for the order to move on. What was proved lately need not be proved again. The answer is
+ * shown until the order ends: before that, the CA may look once more.
  */
 export async function proveControl(work: Work, order: Order, deps: IssueDeps): Promise<Order> {
   const { hostname, session, signal } = work
   const { challenges } = deps
-  const shown: string[] = []
   for (const url of order.authorizations) {
     const authorization = await session.readAuthorization(url)
     if (authorization.status === 'valid') continue
     const { token, url: challengeUrl, status } = httpChallengeOf(authorization, hostname)
     await challenges.show(hostname, token, session.keyAuthorization(token))
-    shown.push(token)
     // 'processing': an earlier attempt said it already.
     if (status === 'pending') await session.startChallenge(challengeUrl)
   }
   const { readOrder } = session
-  const moved = await pollOrder({ order, what: 'validation', readOrder }, deps, signal)
-  // When a line above threw, the CA may still be looking: the answer stays until it expires.
-  for (const token of shown) await challenges.withdraw(hostname, token)
-  return moved
+  return pollOrder({ order, what: 'validation', readOrder }, deps, signal)
 }
 
 interface HttpChallenge {

@@ -16,9 +16,13 @@ export async function settleOrder(
     stage,
     orders,
   }: { readonly stage: OrderStage; readonly orders: Pick<OrderTable, 'fail' | 'note'> },
-): Promise<void> {
+): Promise<'left-open' | 'closed'> {
   const mayGoOn = stage === 'placing' ? isUncertain(error) : leavesOrderOpen(error)
   const isRepeated = error.code === 'acme/bad-answer' && row.problem === error.code
-  if (mayGoOn && !isRepeated) await orders.note(row.id, error.code)
-  else await orders.fail(row.id, error.code)
+  if (mayGoOn && !isRepeated) {
+    await orders.note(row.id, error.code)
+    return 'left-open'
+  }
+  await orders.fail(row.id, error.code)
+  return 'closed'
 }

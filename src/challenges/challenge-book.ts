@@ -3,6 +3,9 @@ import { after, type Clock, type Duration, type Hostname, hours } from '../kerne
 import type { Store } from '../store/index.ts'
 import { ChallengeError } from './errors.ts'
 
+/** What a transaction of the store hands to its work. */
+type StoreTransaction = Parameters<Parameters<Store['transaction']>[0]>[0]
+
 /** The tokens that are shown right now, shared by all nodes through the store. */
 export interface ChallengeBook {
   /**
@@ -15,7 +18,11 @@ export interface ChallengeBook {
     keyAuthorization: string,
     lifetime?: Duration,
   ): Promise<void>
-  withdraw(hostname: Hostname, token: string): Promise<void>
+  /**
+   * Takes back all that is shown on this host. Atomic with whatever else `trx` does, if given: a
+   * commit of its own for this would be one in five of a certificate's.
+   */
+  withdraw(hostname: Hostname, trx?: StoreTransaction): Promise<void>
   /** What to answer; `undefined` for any token that is not shown on exactly this host now. */
   answer(hostname: Hostname, token: string): Promise<string | undefined>
   /** Removes what is out of time; returns how many. */
@@ -51,12 +58,8 @@ export function createChallengeBook({
         .onConflict((conflict) => conflict.columns(['hostname', 'token']).doUpdateSet(shown))
         .execute()
     },
-    withdraw: async (hostname, token) => {
-      await db
-        .deleteFrom('challenges')
-        .where('hostname', '=', hostname)
-        .where('token', '=', token)
-        .execute()
+    withdraw: async (hostname, trx) => {
+      await (trx ?? db).deleteFrom('challenges').where('hostname', '=', hostname).execute()
     },
     answer: async (hostname, token) => {
       // Decided here for every caller: whatever else is in a path never reaches the database.

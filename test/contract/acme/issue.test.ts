@@ -41,6 +41,22 @@ describe.skipIf(pebbleIsMissing)(`issuing ${pebbleLabel}`, () => {
       expect(orders.map(({ sealed_key }) => sealed_key.length)).toEqual([0])
     })
 
+    it('writes nothing between the proof and the end of an order, and then forgets the token', async () => {
+      const store = await openTestStore()
+      await using issuer = anIssuer(world, store)
+      const shown = () => store.db.selectFrom('challenges').select('hostname').execute()
+      const seen: number[] = []
+      const tell = async () => void seen.push((await shown()).length)
+      world.front.inject({ on: 'finalize', fault: { kind: 'notify', when: 'before', tell } })
+      expect((await issuer.issue({ hostname: aHostname() }, never)).kind).toBe('issued')
+      expect([...seen, (await shown()).length]).toEqual([1, 0])
+
+      const refusal = { kind: 'problem', status: 400, type: 'badCSR' } as const
+      world.front.inject({ on: 'finalize', fault: refusal })
+      expect((await issuer.issue({ hostname: aHostname() }, never)).kind).toBe('refused')
+      expect(await shown()).toEqual([])
+    })
+
     it('begins anew for a host that left amid an order and came back', async () => {
       const store = await openTestStore()
       await using issuer = anIssuer(world, store)

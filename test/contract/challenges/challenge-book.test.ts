@@ -35,14 +35,27 @@ describe('the challenge book', () => {
       expect(await book.answer(A, TOKEN)).toBe(ANSWER)
     })
 
-    it('answers no longer once withdrawn; twice does no harm', async () => {
+    it('answers nothing on a host once withdrawn there; twice does no harm', async () => {
       const { book } = await setUp()
       await book.show(A, TOKEN, ANSWER)
+      await book.show(A, 'another', ANSWER)
       await book.show(B, TOKEN, ANSWER)
-      await book.withdraw(A, TOKEN)
-      await book.withdraw(A, TOKEN)
+      await book.withdraw(A)
+      await book.withdraw(A)
       expect(await book.answer(A, TOKEN)).toBeUndefined()
+      expect(await book.answer(A, 'another')).toBeUndefined()
       expect(await book.answer(B, TOKEN)).toBe(ANSWER)
+    })
+
+    it('withdraws in the transaction of its caller, or not at all', async () => {
+      const { book, store } = await setUp()
+      await book.show(A, TOKEN, ANSWER)
+      const ending = store.transaction(async (trx) => {
+        await book.withdraw(A, trx)
+        throw new Error('the other half failed')
+      })
+      await expect(ending).rejects.toThrow('the other half failed')
+      expect(await book.answer(A, TOKEN)).toBe(ANSWER)
     })
 
     it('answers no longer when its time is over, and then forgets', async () => {
