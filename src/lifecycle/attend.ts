@@ -1,3 +1,4 @@
+import type { IssueOutcome } from '../acme/index.ts'
 import type { Certificate } from '../certs/index.ts'
 import {
   type ClaimedHost,
@@ -7,7 +8,7 @@ import {
   judgePreflight,
   type PreflightJudgement,
 } from '../hosts/index.ts'
-import { AppError } from '../kernel/index.ts'
+import { AppError, minutes } from '../kernel/index.ts'
 import { type LookSettings, look } from './look.ts'
 import type { LifecycleDeps } from './ports.ts'
 import type { Slots } from './slots.ts'
@@ -77,12 +78,13 @@ async function takeAlong(work: Work): Promise<boolean> {
   const isLookOnly = isWaitingForCa(story.host, deps.clock.now())
   const current = await deps.certs.current(hostname)
   const facts = await look(deps, hostname, { settings, signal })
+  const lookedAtMs = deps.clock.monotonicMs()
   const judgement = judgePreflight(facts)
   const mayGoOn = await noteLook(story, judgement, { current, isLookOnly })
   onLooked()
   if (!mayGoOn) return false
 
-  const held = await certificateFor(work, current)
+  const held = await certificateFor(work, current, lookedAtMs)
   if (!held) return false
 
   progress.step = 'serve'
@@ -135,11 +137,13 @@ interface Held {
 async function certificateFor(
   work: Work,
   current: Certificate | undefined,
+  lookedAtMs: number,
 ): Promise<Held | undefined> {
   const { deps, story, progress } = work
   if (current && !(await isDue(work, current))) return { certificate: current, isNew: false }
 
-  const outcome = await askIssuer(work)
+  const outcome = await askIssuer(work, current, lookedAtMs)
+  if (!outcome) return undefined
   if (outcome.kind === 'refused') {
     const { reason, retryAt } = outcome
     const { code, sentence } = reason
@@ -172,11 +176,27 @@ async function isDue({ deps, story }: Work, current: Certificate): Promise<boole
   return askedAt !== undefined && askedAt > current.createdAt
 }
 
-async function askIssuer({ deps, story, progress, slots, signal }: Work) {
+/** Waits for a slot and asks the CA; `undefined` if the host is not ready any more by then. */
+async function askIssuer(
+  { deps, story, progress, settings, slots, signal }: Work,
+  current: Certificate | undefined,
+  lookedAtMs: number,
+): Promise<IssueOutcome | undefined> {
   using _slot = await slots.take(signal)
+  if (deps.clock.monotonicMs() - lookedAtMs > LOOK_LASTS) {
+    const judgement = judgePreflight(await look(deps, story.host.hostname, { settings, signal }))
+    if (judgement.kind === 'not-ready') {
+      await noteLook(story, judgement, { current, isLookOnly: false })
+      return undefined
+    }
+  }
   progress.step = 'issue'
-  return deps.issuer.issue({ hostname: story.host.hostname }, signal)
+  // Awaited here: the slot is given back when this block is left.
+  return await deps.issuer.issue({ hostname: story.host.hostname }, signal)
 }
+
+/** A customer may take a CNAME away while others are at the CA, and each refusal there counts. */
+const LOOK_LASTS = minutes(1)
 
 async function confirmServed(
   { deps, story, signal }: Work,

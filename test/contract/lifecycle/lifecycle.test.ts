@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { IssueOutcome } from '../../../src/acme/index.ts'
 import { startDns, type TestDns } from '../../../src/cli/demo/dns.ts'
-import { systemClock } from '../../../src/kernel/index.ts'
+import { type Clock, systemClock } from '../../../src/kernel/index.ts'
 import { pebbleBinaries, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { describeEachEngine } from '../../support/stores.ts'
 import {
@@ -224,6 +224,40 @@ describe.skipIf(pebbleIsMissing)(`the lifecycle ${pebbleLabel}`, () => {
       expect((await world.hosts.find(slow))?.state).not.toBe('active')
       held.resolve()
       await world.until(slow, isActive)
+    })
+
+    it('looks again before it asks the CA when it had to wait its turn for long', async () => {
+      const held = Promise.withResolvers<void>()
+      let shift = 0
+      const clock: Clock = {
+        ...systemClock,
+        monotonicMs: () => systemClock.monotonicMs() + shift,
+      }
+      const world: World = await start({
+        clock,
+        settings: { concurrency: 1 },
+        deps: {
+          issuer: issuerOf(async (hostname) => {
+            if (hostname === 'email.ahead.test') await held.promise
+            return world.issue(hostname)
+          }),
+        },
+      })
+      const ahead = await world.add('email.ahead.test')
+      await world.until(ahead, ({ state }) => state === 'issuing')
+      const [gone, patient] = [
+        await world.add('email.gone.test'),
+        await world.add('email.pat.test'),
+      ]
+      await world.until(gone, ({ state }) => state === 'issuing')
+      await world.until(patient, ({ state }) => state === 'issuing')
+      await dns.setCname(gone, 'other.test')
+      shift = 61_000
+      held.resolve()
+      const host = await world.until(gone, ({ reason }) => reason !== undefined)
+      expect(host).toMatchObject({ reason: { code: 'dns/wrong-target' } })
+      await world.until(patient, isActive)
+      expect(world.issuedFor.toSorted()).toEqual([ahead, patient].toSorted())
     })
 
     it('renews on demand, serving the old certificate meanwhile', async () => {
