@@ -67,10 +67,10 @@ export type HostEvent =
       readonly life: CertificateLife | undefined
     }
   /** The certificate is there, but not every edge worker serves it yet. */
-  | { readonly kind: 'not-served'; readonly life: CertificateLife }
+  | { readonly kind: 'not-served'; readonly reason: Reason; readonly life: CertificateLife }
   | { readonly kind: 'served'; readonly life: CertificateLife }
   /** Something of ours broke while working on it. */
-  | { readonly kind: 'failed' }
+  | { readonly kind: 'failed'; readonly reason: Reason }
   | { readonly kind: 'https-ending' }
   | { readonly kind: 'retired' }
 
@@ -125,9 +125,16 @@ export function moveHost(host: Host, event: HostEvent, { now, random }: MoveCont
       return { ...moved, state, reason, failures, httpsSafe, ...next(now, delay, retryAt) }
     }
     case 'not-served': {
+      const { reason, life } = event
       const failures = host.failures + 1
-      const httpsSafe = staysSafe(host, event.life, now)
-      return { ...moved, failures, httpsSafe, ...next(now, paceOfLooks(failures, random)) }
+      const httpsSafe = staysSafe(host, life, now)
+      return {
+        ...moved,
+        reason,
+        failures,
+        httpsSafe,
+        ...next(now, paceOfServing(failures, random)),
+      }
     }
     case 'served': {
       const { life } = event
@@ -136,8 +143,10 @@ export function moveHost(host: Host, event: HostEvent, { now, random }: MoveCont
       return { ...moved, state: 'active', reason: undefined, failures: 0, httpsSafe, nextAttemptAt }
     }
     case 'failed': {
+      if (isWaitingForCa(host, now)) return moved
+      const { reason } = event
       const failures = host.failures + 1
-      return { ...moved, failures, ...next(now, backoff(failures, random)) }
+      return { ...moved, reason, failures, ...next(now, backoff(failures, random)) }
     }
     case 'https-ending':
       return { ...moved, httpsSafe: false }
@@ -222,6 +231,13 @@ function paceOfLooks(failures: number, random: Random): Duration {
   if (failures > QUICK_LOOKS) return backoff(failures - QUICK_LOOKS, random)
   const delay = Math.min(FIRST_LOOK * LOOK_GROWTH ** (failures - 1), LONGEST_QUICK_LOOK)
   return milliseconds(Math.round(delay * (1 + LOOK_JITTER * random.fraction())))
+}
+
+/** Our own workers cost nothing to ask, and a customer waits: never slower than a minute. */
+function paceOfServing(failures: number, random: Random): Duration {
+  return milliseconds(
+    Math.min(paceOfLooks(Math.min(failures, QUICK_LOOKS), random), LONGEST_QUICK_LOOK),
+  )
 }
 
 const FIRST_LOOK = seconds(2)

@@ -14,6 +14,10 @@ export type ReasonCode =
   | 'ca/rejected'
   | 'ca/unavailable'
   | 'term/not-agreed'
+  /** It has a certificate, which not every edge worker serves yet. */
+  | 'edge/not-serving'
+  /** Something of ours broke while working on it. */
+  | 'postern/internal'
 
 /** A wait or a failure in two sentences: what was seen, and what to do about it. */
 export interface Reason {

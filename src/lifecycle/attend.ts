@@ -8,7 +8,7 @@ import {
   judgePreflight,
   type PreflightJudgement,
 } from '../hosts/index.ts'
-import { AppError, minutes } from '../kernel/index.ts'
+import { AppError, minutes, type Reason } from '../kernel/index.ts'
 import { type LookSettings, look } from './look.ts'
 import type { LifecycleDeps } from './ports.ts'
 import type { Slots } from './slots.ts'
@@ -55,8 +55,8 @@ export async function attend(
       return false
     }
     deps.record.attendFailed({ hostname, error })
-    const draft = failureToDraft(progress.step, error)
-    await story.move({ kind: 'failed' }, { history: [draft], lease: 'release' })
+    const { draft, reason } = failureToStory(progress.step, error)
+    await story.move({ kind: 'failed', reason }, { history: [draft], lease: 'release' })
     return false
   }
 }
@@ -207,9 +207,11 @@ async function confirmServed(
   const history: HistoryDraft[] = []
   if (confirmation.kind === 'not-served') {
     const sentence = `${confirmation.why}; it will be asked again in a moment.`
+    const reason: Reason = { code: 'edge/not-serving', sentence, fix: NOT_SERVING_FIX }
     // The first time only: this repeats every few seconds until it is so.
     if (failures === 0) history.push({ step: 'serve', outcome: 'waiting', sentence })
-    await story.move({ kind: 'not-served', life: certificate }, { history, lease: 'release' })
+    const event = { kind: 'not-served', reason, life: certificate } as const
+    await story.move(event, { history, lease: 'release' })
     return false
   }
   const sentence = `Every edge worker serves certificate ${certificate.serial}; it is replaced from ${certificate.renewAt.toISOString()} on (${certificate.renewBecause}).`
@@ -217,11 +219,23 @@ async function confirmServed(
   return story.move({ kind: 'served', life: certificate }, { history, lease: 'release' })
 }
 
+const NOT_SERVING_FIX =
+  'Nothing, if it passes within minutes. Otherwise see the log of the edge that is named, and restart it.'
+
 /** Our own mistakes are not explained to a host's owner; the log has them. */
-function failureToDraft(step: HistoryStep, error: unknown): HistoryDraft {
-  if (error instanceof AppError) {
-    return { step, outcome: 'failed', code: error.code, sentence: error.message }
+function failureToStory(
+  step: HistoryStep,
+  error: unknown,
+): { readonly draft: HistoryDraft; readonly reason: Reason } {
+  const isOurWord = error instanceof AppError
+  const code = isOurWord ? error.code : 'internal'
+  const sentence = isOurWord ? error.message : SOMETHING_BROKE
+  const fix = (isOurWord ? error.fix : undefined) ?? BROKEN_FIX
+  return {
+    draft: { step, outcome: 'failed', code, sentence },
+    reason: { code: 'postern/internal', sentence, fix },
   }
-  const sentence = 'Something broke inside Postern; its log says what. It will be tried again.'
-  return { step, outcome: 'failed', code: 'internal', sentence }
 }
+
+const SOMETHING_BROKE = 'Something broke inside Postern; its log says what. It will be tried again.'
+const BROKEN_FIX = 'Nothing, if it passes. Otherwise see what the log says about this host.'

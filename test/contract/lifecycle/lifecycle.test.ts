@@ -178,7 +178,11 @@ describe.skipIf(pebbleIsMissing)(`the lifecycle ${pebbleLabel}`, () => {
       })
       const broken = await world.add('email.broken.test')
       const host = await world.until(broken, ({ failures }) => failures > 0)
-      expect(host.state).toBe('issuing')
+      expect(host).toMatchObject({
+        ...{ state: 'issuing', reason: { code: 'postern/internal' } },
+      })
+      expect(host.reason?.sentence).not.toContain('undefined')
+      expect(host.reason?.fix).not.toBe('')
       const [last] = (await world.hosts.history(broken)).slice(-1)
       expect(last).toMatchObject({ step: 'issue', outcome: 'failed', code: 'internal' })
       expect(last?.sentence).not.toContain('undefined')
@@ -200,7 +204,10 @@ describe.skipIf(pebbleIsMissing)(`the lifecycle ${pebbleLabel}`, () => {
       })
       const hostname = await world.add('email.unserved.test')
       const unserved = await world.until(hostname, ({ failures }) => failures === 1)
-      expect(unserved).toMatchObject({ state: 'issuing', httpsSafe: false })
+      expect(unserved).toMatchObject({
+        ...{ state: 'issuing', httpsSafe: false, reason: { code: 'edge/not-serving' } },
+      })
+      expect(unserved.reason?.sentence).toContain('Worker 2 is slow')
       await world.until(hostname, isActive)
       expect(world.issuedFor).toEqual([hostname])
       expect(await world.story(hostname)).toContain('serve waiting')

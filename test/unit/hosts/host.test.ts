@@ -17,6 +17,8 @@ const hostname = parseHostname('email.customer.test') as Hostname
 const fresh = newHost(hostname, 'customer.test', new Date('2026-11-22T11:00:00Z'))
 const NO_CNAME: Reason = { code: 'dns/no-cname', sentence: 'No CNAME.', fix: 'Set it.' }
 const REFUSED: Reason = { code: 'ca/rejected', sentence: 'Rejected.', fix: 'Ask.' }
+const UNSERVED: Reason = { code: 'edge/not-serving', sentence: 'Not served.', fix: 'Wait.' }
+const BROKEN: Reason = { code: 'postern/internal', sentence: 'Broken.', fix: 'See the log.' }
 const PAUSED: Reason = { code: 'ca/paused', sentence: 'Paused.', fix: 'Unpause.' }
 
 const life: CertificateLife = {
@@ -147,19 +149,43 @@ describe('an active host', () => {
     expect(move(active, refused(REFUSED, { life: ended })).httpsSafe).toBe(false)
     expect(move(active, notReady({ life: ended })).httpsSafe).toBe(false)
     expect(move(active, notReady()).httpsSafe).toBe(false)
-    expect(move(active, { kind: 'not-served', life: ended }).httpsSafe).toBe(false)
+    expect(move(active, { kind: 'not-served', reason: UNSERVED, life: ended }).httpsSafe).toBe(
+      false,
+    )
   })
 
   it('keeps what it promises when something of ours breaks, and backs off', () => {
-    const host = move(active, { kind: 'failed' })
-    expect(host).toMatchObject({ state: 'active', httpsSafe: true, failures: 1 })
+    const host = move(active, { kind: 'failed', reason: BROKEN })
+    expect(host).toMatchObject({ state: 'active', httpsSafe: true, failures: 1, reason: BROKEN })
     expect(waitMs(host)).toBe(60_000)
   })
 
   it('is asked again within seconds when the edge does not serve it yet', () => {
-    const host = move(active, { kind: 'not-served', life })
+    const host = move(active, { kind: 'not-served', reason: UNSERVED, life })
     expect(host).toMatchObject({ state: 'active', httpsSafe: true, failures: 1 })
     expect(waitMs(host)).toBe(2000)
+  })
+
+  it('says why it is not served, and is asked again every minute for as long as that lasts', () => {
+    let host: Host = { ...fresh, state: 'issuing' }
+    for (let time = 0; time < 100; time += 1) {
+      host = moveHost(
+        host,
+        { kind: 'not-served', reason: UNSERVED, life },
+        { now: NOW, random: { ...random, fraction: () => 0.99 } },
+      )
+      expect(waitMs(host)).toBeLessThanOrEqual(60_000)
+    }
+    expect(host).toMatchObject({ state: 'issuing', reason: UNSERVED })
+    expect(move(host, { kind: 'served', life }).reason).toBeUndefined()
+  })
+
+  it('keeps the time of the CA when something of ours breaks during a look', () => {
+    const retryAt = new Date(NOW.getTime() + 7_200_000)
+    const waiting = { ...active, state: 'failing', reason: PAUSED, nextAttemptAt: retryAt } as const
+    expect(move(waiting, { kind: 'failed', reason: BROKEN })).toMatchObject({
+      ...{ reason: PAUSED, nextAttemptAt: retryAt },
+    })
   })
 
   it('stops promising https when told to', () => {
@@ -242,9 +268,9 @@ describe('whatever happens', () => {
     notReady({ life }),
     refused(REFUSED, { life }),
     refused(PAUSED),
-    { kind: 'not-served', life },
+    { kind: 'not-served', reason: UNSERVED, life },
     { kind: 'served', life },
-    { kind: 'failed' },
+    { kind: 'failed', reason: BROKEN },
     { kind: 'https-ending' },
   )
 
