@@ -54,6 +54,8 @@ export interface ClaimedHost {
 export interface HostSaving {
   readonly history: readonly HistoryDraft[]
   readonly lease: 'keep' | 'release'
+  /** The promise of https was made anew. Otherwise one that was ended meanwhile stays ended. */
+  readonly https?: 'promised' | undefined
 }
 
 interface HostLeasesDeps {
@@ -84,9 +86,9 @@ export function createHostLeases({ store, clock, toHistoryRow }: HostLeasesDeps)
         .where('lease_fence', '=', fence)
         .execute()
     },
-    save: (claimed, host, { history, lease }) => {
+    save: (claimed, host, { history, ...saving }) => {
       const rows = history.map((draft) => toHistoryRow(host.hostname, draft))
-      return save(store, { claimed, host, rows, lease })
+      return save(store, { claimed, host, rows, ...saving })
     },
     recoverLeases: async () => {
       if (store.engine !== 'sqlite') return
@@ -208,11 +210,11 @@ function save(
     host,
     rows,
     lease,
-  }: {
+    https,
+  }: Omit<HostSaving, 'history'> & {
     readonly claimed: ClaimedHost
     readonly host: Host
     readonly rows: readonly HostHistoryRow[]
-    readonly lease: HostSaving['lease']
   },
 ): Promise<boolean> {
   const { next_attempt_at: next, ...columns } = hostToColumns(host)
@@ -223,6 +225,7 @@ function save(
       .set((eb) => ({
         ...columns,
         ...(lease === 'release' ? NO_LEASE : {}),
+        ...(host.httpsSafe && https !== 'promised' ? { https_safe: eb.ref('https_safe') } : {}),
         next_attempt_at: eb
           .case()
           .when('next_attempt_at', '=', claimedNext)

@@ -15,7 +15,7 @@ import type { LifecycleDeps } from './ports.ts'
 export interface Story {
   readonly host: Host
   /** Moves the host and writes it, with what happened. */
-  move(event: HostEvent, saving: HostSaving): Promise<boolean>
+  move(event: HostEvent, saving: Pick<HostSaving, 'history' | 'lease'>): Promise<boolean>
   /** Keeps what happened for the next move: one write fewer, on which somebody waits. */
   note(draft: HistoryDraft): void
   /** Gives the host back where it is. */
@@ -38,7 +38,8 @@ export function openStory(
     },
     move: async (event, { history, lease }) => {
       const moved = moveHost(host, event, { now: clock.now(), random })
-      const saving = { history: [...noted, ...history], lease }
+      const https: HostSaving['https'] = event.kind === 'served' ? 'promised' : undefined
+      const saving = { history: [...noted, ...history], lease, https }
       if (!(await hosts.save(claimed, moved, saving))) {
         record.leaseLost({ hostname })
         return false

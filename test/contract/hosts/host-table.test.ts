@@ -14,6 +14,9 @@ const onUnreadable = ({ error }: { readonly error: unknown }) => {
   throw error
 }
 
+const later = (clock: FakeClock, days: number) =>
+  new Date(clock.now().getTime() + days * 86_400_000)
+
 describeEachStore((openTestStore) => {
   const open = async (): Promise<{ store: Store; clock: FakeClock; hosts: HostTable }> => {
     const store = await openTestStore()
@@ -136,6 +139,28 @@ describeEachStore((openTestStore) => {
     expect(new Set(leased).size).toBe(leased.length)
     const left = await hosts.claimDue({ holder: 'a', leaseFor, limit: 100, onUnreadable })
     expect(leased.length + left.length).toBe(40)
+  })
+
+  it('does not promise https again by a save that knew of the promise from before', async () => {
+    const { store, hosts, clock } = await open()
+    const { host } = await hosts.add(HOST, 'customer.test')
+    await store.db.updateTable('hosts').set({ https_safe: 1 }).execute()
+    const claimed = await hosts.claim(HOST, { holder: 'a', leaseFor })
+    if (!claimed) throw new Error('not leased')
+    expect(claimed.host.httpsSafe).toBe(true)
+    expect(await hosts.endHttps(HOST, { step: 'https', outcome: 'done', sentence: 'x' })).toBe(true)
+    const saving = { history: [], lease: 'keep' } as const
+    await hosts.save(claimed, claimed.host, saving)
+    expect(await hosts.find(HOST)).toMatchObject({ httpsSafe: false })
+    const life = {
+      notBefore: host.createdAt,
+      notAfter: later(clock, 90),
+      renewAt: later(clock, 60),
+    }
+    const context = { now: clock.now(), random: createSeededRandom() }
+    const served = moveHost(claimed.host, { kind: 'served', life }, context)
+    await hosts.save(claimed, served, { ...saving, https: 'promised' })
+    expect(await hosts.find(HOST)).toMatchObject({ httpsSafe: true })
   })
 
   it('sets a row aside that cannot be read, and leases the others', async () => {
