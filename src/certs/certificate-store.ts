@@ -42,11 +42,6 @@ export interface CertificateStore {
   page(wishes: PageWishes): Promise<CertificatePage>
   /** The private key, PKCS#8 in PEM. Throws `certs/not-found`, `certs/key-destroyed`. */
   exportKey(id: string): Promise<Redacted<string>>
-  /**
-   * For a host that leaves: none of its keys is kept, none served, and no open order goes on; all of
-   * it or nothing. Returns how many certificates had a key.
-   */
-  destroyKeys(hostname: Hostname): Promise<number>
   /** Those being served, by the time they have left; each counts once. */
   count(): Promise<CertificateCounts>
 }
@@ -103,7 +98,6 @@ export function createCertificateStore(deps: CertificateStoreDeps): CertificateS
     },
     page: (wishes) => readPage(store.db, wishes),
     exportKey: (id) => exportKey(id, deps),
-    destroyKeys: (hostname) => store.transaction((trx) => destroyKeys(hostname, clock.now(), trx)),
     count: () => count(clock.now(), store.db),
   }
 }
@@ -193,29 +187,6 @@ async function exportKey(
 
 /** What remains where a key was. */
 const NOTHING = Buffer.alloc(0)
-
-/** The keys of orders are those of certificates to come, and of ones that came. */
-async function destroyKeys(hostname: Hostname, now: Date, trx: StoreTransaction): Promise<number> {
-  await trx
-    .updateTable('acme_orders')
-    .set({ state: 'failed', problem: 'its host has left', updated_at: now.getTime() })
-    .where('hostname', '=', hostname)
-    .where('state', 'not in', ['issued', 'failed'])
-    .execute()
-  await trx
-    .updateTable('acme_orders')
-    .set({ sealed_key: NOTHING })
-    .where('hostname', '=', hostname)
-    .where('sealed_key', '!=', NOTHING)
-    .execute()
-  const { numUpdatedRows } = await trx
-    .updateTable('certificates')
-    .set({ sealed_key: NOTHING, is_current: 0 })
-    .where('hostname', '=', hostname)
-    .where('sealed_key', '!=', NOTHING)
-    .executeTakeFirst()
-  return Number(numUpdatedRows)
-}
 
 async function count(now: Date, db: Store['db']): Promise<CertificateCounts> {
   const [in7Days, in30Days] = [after(now, days(7)).getTime(), after(now, days(30)).getTime()]

@@ -7,21 +7,33 @@ import { type OnUnreadable, readRows, rowToHostname } from './host-row.ts'
 
 type Database = Pick<Store['db'], 'updateTable' | 'selectFrom'>
 
-/** Destroys all keys of a host, and has none served, if it is retired. Returns how many there were. */
+/**
+ * Destroys all keys of a host, and has none served, if it is retired: those of its certificates and
+ * of its orders, of which none is gone on with. Returns how many certificates had one.
+ */
 export async function destroyRetiredKeys(db: Database, hostname: Hostname): Promise<number> {
+  const ifRetired = db
+    .selectFrom('hosts')
+    .select('hosts.hostname')
+    .where('hosts.hostname', '=', hostname)
+    .where('hosts.state', '=', 'retired')
+  await db
+    .updateTable('acme_orders')
+    .set({ state: 'failed', problem: 'its host has left' })
+    .where('hostname', 'in', ifRetired)
+    .where('state', 'not in', ['issued', 'failed'])
+    .execute()
+  await db
+    .updateTable('acme_orders')
+    .set({ sealed_key: NOTHING })
+    .where('hostname', 'in', ifRetired)
+    .where('sealed_key', '!=', NOTHING)
+    .execute()
   const { numUpdatedRows } = await db
     .updateTable('certificates')
     .set({ sealed_key: NOTHING, is_current: 0 })
-    .where('hostname', '=', hostname)
+    .where('hostname', 'in', ifRetired)
     .where('sealed_key', '!=', NOTHING)
-    .where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('hosts')
-          .select('hosts.hostname')
-          .where('hosts.hostname', '=', hostname)
-          .where('hosts.state', '=', 'retired'),
-      ),
-    )
     .executeTakeFirst()
   return Number(numUpdatedRows)
 }
@@ -37,14 +49,21 @@ export async function retiredWithKeys(
     .select('hostname')
     .where('state', '=', 'retired')
     .where('updated_at', '>=', since.getTime())
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('certificates')
-          .select('id')
-          .whereRef('certificates.hostname', '=', 'hosts.hostname')
-          .where('sealed_key', '!=', NOTHING),
-      ),
+    .where(({ or, exists, selectFrom }) =>
+      or([
+        exists(
+          selectFrom('certificates')
+            .select('certificates.id')
+            .whereRef('certificates.hostname', '=', 'hosts.hostname')
+            .where('certificates.sealed_key', '!=', NOTHING),
+        ),
+        exists(
+          selectFrom('acme_orders')
+            .select('acme_orders.id')
+            .whereRef('acme_orders.hostname', '=', 'hosts.hostname')
+            .where('acme_orders.sealed_key', '!=', NOTHING),
+        ),
+      ]),
     )
     .execute()
   return readRows(rows, rowToHostname, onUnreadable)

@@ -45,7 +45,7 @@ async function findingsOf(checks: readonly DoctorCheck[]) {
 }
 
 async function look(settings: Record<string, string> = {}) {
-  const variables = { take: () => undefined }
+  const variables = { take: () => undefined, read: () => undefined }
   const outside = { clock: systemClock, random: systemRandom, variables }
   return findingsOf(doctorChecks(await configWith(settings), outside))
 }

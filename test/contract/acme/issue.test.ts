@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { days, parseHostname } from '../../../src/kernel/index.ts'
 import { type AcmeWorld, aHostname, anIssuer, startAcmeWorld } from '../../support/acme-world.ts'
 import type { RequestKind } from '../../support/fault-front.ts'
+import { leave } from '../../support/leave.ts'
 import { pebbleIsAtLeast, pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { describeEachStore, openSqliteTestStore } from '../../support/stores.ts'
 
@@ -64,7 +65,7 @@ describe.skipIf(pebbleIsMissing)(`issuing ${pebbleLabel}`, () => {
       const unavailable = { kind: 'problem', status: 500, type: 'serverInternal' } as const
       world.front.inject({ on: 'authorization', fault: unavailable })
       expect((await issuer.issue({ hostname }, never)).kind).toBe('refused')
-      await issuer.certs.destroyKeys(hostname)
+      await leave(store, hostname)
       expect((await issuer.describe()).openOrders).toEqual([])
       expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
       expect(world.front.count('order-new')).toBe(2)
@@ -182,7 +183,7 @@ describe.skipIf(pebbleIsMissing)(`issuing ${pebbleLabel}`, () => {
     if (renewed.kind !== 'issued') throw new Error(renewed.reason.sentence)
     expect(renewed.certificate.id).not.toBe(first.certificate.id)
 
-    await issuer.certs.destroyKeys(hostname)
+    await leave(store, hostname)
     const returned = await issuer.issue({ hostname }, never)
     if (returned.kind !== 'issued') throw new Error(returned.reason.sentence)
     expect(returned.certificate.id).not.toBe(renewed.certificate.id)

@@ -12,6 +12,7 @@ import { type Hostname, parseHostname } from '../../../src/kernel/index.ts'
 import { isUniqueViolation, openStore } from '../../../src/store/index.ts'
 import { createTestCa, type IssuedCertificate } from '../../support/certificates.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
+import { leave } from '../../support/leave.ts'
 import { createSeededRandom } from '../../support/seeded-random.ts'
 import { describeEachStore, testStoreDeps } from '../../support/stores.ts'
 import { aVault } from '../../support/vaults.ts'
@@ -146,45 +147,6 @@ describe('the certificate store', () => {
       await expect(certs.exportKey('nothing')).rejects.toMatchObject({ code: 'certs/not-found' })
     })
 
-    it('destroys every key of a host that leaves, and of no other', async () => {
-      const { certs, store, serve } = await setUp()
-      const old = await serve(ca.issue(A))
-      await serve(ca.issue(A))
-      const other = await serve(ca.issue(B))
-      expect(await certs.destroyKeys(A)).toBe(2)
-      expect(await certs.destroyKeys(A)).toBe(0)
-      expect(await certs.current(A)).toBeUndefined()
-      const rows = await store.db
-        .selectFrom('certificates')
-        .select('sealed_key')
-        .where('hostname', '=', A)
-        .execute()
-      expect(rows.map(({ sealed_key }) => sealed_key.length)).toEqual([0, 0])
-      await expect(certs.exportKey(old.id)).rejects.toMatchObject({ code: 'certs/key-destroyed' })
-      await expect(certs.activate(old.id)).rejects.toMatchObject({ code: 'certs/not-found' })
-      await certs.exportKey(other.id)
-    })
-
-    it('destroys the keys of its orders, too, and ends those under way', async () => {
-      const { certs, store } = await setUp()
-      const orderOf = (id: string, hostname: Hostname, state: string) => ({
-        ...{ id, account_id: 'one', hostname, state, url: null, sealed_key: Buffer.from(id) },
-        ...{ certificate_id: null, problem: null, created_at: 1, updated_at: 1 },
-      })
-      const orders = [orderOf('old', A, 'issued'), orderOf('open', A, 'placed')]
-      await store.db
-        .insertInto('acme_orders')
-        .values([...orders, orderOf('other', B, 'intended')])
-        .execute()
-      expect(await certs.destroyKeys(A)).toBe(0)
-      const rows = await store.db.selectFrom('acme_orders').selectAll().orderBy('id').execute()
-      expect(rows.map(({ id, state, sealed_key }) => [id, state, sealed_key.toString()])).toEqual([
-        ['old', 'issued', ''],
-        ['open', 'failed', ''],
-        ['other', 'intended', 'other'],
-      ])
-    })
-
     it('keeps the key of one predecessor, until the next activation', async () => {
       const { certs, serve } = await setUp()
       const other = await serve(ca.issue(B))
@@ -240,7 +202,7 @@ describe('the certificate store', () => {
       const second = await serve(ca.issue(A))
       cache.forget(A)
       expect(await cache.contextFor(A)).toMatchObject({ certificateId: second.id })
-      await certs.destroyKeys(A)
+      await leave(store, A)
       cache.forget(A)
       expect(await cache.contextFor(A)).toBeUndefined()
     })

@@ -85,9 +85,21 @@ describeEachStore((openTestStore) => {
       .insertInto('certificates')
       .values(aCertificateRow({ id: 'certificate-2' }))
       .execute()
+    await store.db
+      .insertInto('acme_orders')
+      .values({
+        ...{ id: 'order-1', account_id: 'one', hostname: HOST, state: 'placed', url: null },
+        ...{ sealed_key: Buffer.from('key'), certificate_id: null, problem: null },
+        ...{ created_at: 1, updated_at: 1 },
+      })
+      .execute()
+    const order = () =>
+      store.db.selectFrom('acme_orders').select(['state', 'sealed_key']).executeTakeFirstOrThrow()
     expect(await hosts.destroyRetiredKeys(HOST)).toBe(0)
+    expect(await order()).toMatchObject({ state: 'placed', sealed_key: Buffer.from('key') })
     await hosts.retire(HOST)
     expect(await hosts.destroyRetiredKeys(HOST)).toBe(1)
+    expect(await order()).toMatchObject({ state: 'failed', sealed_key: Buffer.alloc(0) })
     expect(await currents()).toEqual([
       [0, 0],
       [0, 0],
