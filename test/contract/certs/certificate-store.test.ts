@@ -192,7 +192,7 @@ describe('the certificate store', () => {
     })
 
     it('feeds the cache of the edge: served, renewed, retired', async () => {
-      const { certs, store, vault, addHost, serve } = await setUp()
+      const { store, vault, addHost, serve } = await setUp()
       await addHost(A)
       const cache = createCertificateCache({ hot: store.hot, vault, clock }, { bytesMax: 1e6 })
       const first = await serve(ca.issue(A))
