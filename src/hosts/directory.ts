@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Random } from '../kernel/index.ts'
 import type { HotPaths } from '../store/index.ts'
 import type { HostsRecord } from '../telemetry/index.ts'
@@ -11,7 +12,10 @@ import { createMembershipAnswers } from './membership-answers.ts'
 export interface HostDirectory {
   /** Reads all hostnames. Called at start, and again after notices were missed. */
   load(): Promise<void>
-  /** One hash, no I/O: false is certain, true is wrong once in 2^32 / hosts. */
+  /**
+   * One hash, no I/O: false is certain, true is wrong once in 2^32 / hosts. Before the first `load`
+   * is through, true for everybody: then the store alone decides, and nobody waits for the rest.
+   */
   has(hostname: string): boolean
   /** Exact: what `has` lets pass is looked up, and remembered until `note` or `forget`. */
   isOurs(hostname: string): Promise<boolean>
@@ -33,6 +37,8 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
   const seed = random.bytes(4).readUInt32BE()
   let members = createFingerprints(seed)
   let loading: Fingerprints | undefined
+  let isLoaded = false
+  const has = (hostname: string): boolean => !isLoaded || members.has(hostname)
   const answers = createMembershipAnswers({ hot, record })
 
   return {
@@ -41,16 +47,19 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
       loading = filling
       for await (const hostnames of hot.hostnames()) {
         for (const hostname of hostnames) filling.add(hostname)
+        // Visitors come between two batches.
+        await turn()
       }
       // A later call may have taken over; then this one is old.
       if (loading !== filling) return
       loading = undefined
       members = filling
+      isLoaded = true
       answers.clear()
       record.directoryLoaded({ hosts: members.size, bytes: members.bytes })
     },
-    has: (hostname) => members.has(hostname),
-    isOurs: async (hostname) => members.has(hostname) && answers.isHost(hostname),
+    has,
+    isOurs: async (hostname) => has(hostname) && answers.isHost(hostname),
     note: (hostname) => {
       members.add(hostname)
       loading?.add(hostname)

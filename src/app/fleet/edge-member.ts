@@ -100,9 +100,10 @@ export async function openEdgeMember(
   opening.defer(() => edge.drain(DRAIN_MS_MAX))
 
   await linkKeys.reload()
-  await directory.load()
   edge.setTicketKeys(Buffer.from(ticketKeys))
   const bound = await edge.listen(listen, { reusePort: sharing === 'with-other-workers' })
+  // Visitors are served while the names of all hosts are read.
+  await directory.load()
 
   const rereading = opening.use(
     rereadFromTimeToTime({ ...deps, certificates, directory, linkKeys }),

@@ -48,7 +48,8 @@ export interface Variables {
 export function spawnWorker(variables: Variables): WorkerProcess {
   const child = fork(new URL('../edge-worker.ts', import.meta.url), {
     serialization: 'advanced',
-    execArgv: ['--disable-sigusr1', '--report-exclude-env'],
+    // What an edge allocates dies young: a small nursery saves memory in every worker.
+    execArgv: ['--disable-sigusr1', '--report-exclude-env', '--max-semi-space-size=8'],
     env: Object.fromEntries(INHERITED.map((name) => [name, variables.read(name)])),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
