@@ -80,6 +80,7 @@ export async function startApp(
   running.use(await announceRunning(directory, { pid: process.pid, url: control.apiUrl }))
 
   // The edge drains while the rest winds down: together they have the time that one may take.
+  // The fleet's own place in this stack waits for the same end, and hears of what went wrong there.
   running.defer(() => {
     fleet[Symbol.asyncDispose]().then(undefined, () => undefined)
   })

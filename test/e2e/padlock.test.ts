@@ -133,8 +133,6 @@ describe.skipIf(pebbleIsMissing)(`from CNAME to padlock to click ${pebbleLabel}`
   })
 
   it('refuses to renegotiate', async () => {
-    const shown = await openssl(postern.httpsPort, HOST, ['-tls1_2', '-ign_eof'])
-    expect(shown.stdout).not.toContain('Secure Renegotiation IS NOT supported')
     const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
       const command = `printf 'R\\n' | timeout 5 openssl s_client -connect 127.0.0.1:${postern.httpsPort} -servername ${HOST} -tls1_2`
       try {

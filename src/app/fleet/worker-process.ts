@@ -5,6 +5,7 @@ import type { MetricsSnapshot } from '../../telemetry/index.ts'
 import { AppStartError } from '../errors.ts'
 import type {
   EdgeStart,
+  StartFailure,
   ToSupervisor,
   ToWorker,
   WorkerAnswer,
@@ -27,6 +28,8 @@ export interface WorkerProcess {
 export interface WorkerEnd {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** What it said was wrong, if it could still say so. */
+  readonly failure?: StartFailure | undefined
 }
 
 /** A confirmation is a handshake inside the process; a worker that takes longer is stuck. */
@@ -56,19 +59,23 @@ export function spawnWorker(variables: Variables): WorkerProcess {
   const replies = createReplies()
   const listening = Promise.withResolvers<EdgeBound>()
   const gone = Promise.withResolvers<WorkerEnd>()
+  let failure: StartFailure | undefined
   // Nobody may be waiting for it any more when the process dies.
   listening.promise.catch(() => undefined)
 
   child.on('message', (message: ToSupervisor) => {
     if (message.kind === 'listening') listening.resolve(message.bound)
-    if (message.kind === 'cannot-start') listening.reject(new AppStartError(message.failure))
+    if (message.kind === 'cannot-start') {
+      failure = message.failure
+      listening.reject(new AppStartError(failure))
+    }
     if (message.kind === 'reply') replies.settle(message.id, message.answer)
   })
   const end = (code: number | null, signal: NodeJS.Signals | null): void => {
     const why = `An edge worker ended before it listened (${signal ?? `exit code ${code}`})`
     listening.reject(new AppStartError({ code: 'app/worker-died', message: why, fix: SEE_LOG }))
     replies.abandon()
-    gone.resolve({ code, signal })
+    gone.resolve({ code, signal, failure })
   }
   child.once('exit', end)
   // Also what a failed kill or send emits; only one that never lived has ended by it.

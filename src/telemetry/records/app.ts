@@ -29,6 +29,7 @@ export function createAppRecord({
       pid: number | undefined
       code: number | null
       signal: string | null
+      failure?: object | undefined
     }) => {
       deaths.inc()
       log.error('edge-worker-died', facts)
