@@ -54,9 +54,11 @@ const PACKAGE_OWNER: Readonly<Record<string, string>> = {
   fastify: 'src/api/',
   'http-proxy': 'src/edge/',
   kysely: 'src/store/',
+  'node-forge': 'src/certs/',
   pg: 'src/store/postgres/',
   pino: 'src/telemetry/',
   'prom-client': 'src/telemetry/',
+  tldts: 'src/acme/',
   yaml: 'src/config/',
 }
 

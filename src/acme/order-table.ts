@@ -134,6 +134,7 @@ function toIntended(draft: OrderDraft): AcmeOrderRow {
     sealed_key: draft.sealedKey,
     certificate_id: null,
     problem: null,
+    authorizations: null,
     created_at: draft.createdAt.getTime(),
     updated_at: draft.createdAt.getTime(),
   }

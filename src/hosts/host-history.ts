@@ -66,7 +66,8 @@ export function createHistoryWriter({
     random.bytes(8).copy(bytes, 8)
     const id = bytes.toString('hex')
     const happenedAt = at?.getTime() ?? now
-    return { id, hostname, at: happenedAt, step, outcome, code: code ?? null, sentence }
+    const told = { notice: null, certificate_id: null, told_at: null }
+    return { id, hostname, at: happenedAt, step, outcome, code: code ?? null, sentence, ...told }
   }
 }
 

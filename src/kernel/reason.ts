@@ -14,10 +14,18 @@ export type ReasonCode =
   | 'ca/rejected'
   | 'ca/unavailable'
   | 'term/not-agreed'
+  /** Another account had the name: DNS must show that the new one may have it. */
+  | 'dns/claim-needed'
+  /** What visitors get at the name is not the certificate we hold for it. */
+  | 'https/wrong-certificate'
+  /** The customer's own certificate ends, and nobody has brought the next. */
+  | 'certificate/expiring'
   /** It has a certificate, which not every edge worker serves yet. */
   | 'edge/not-serving'
   /** Something of ours broke while working on it. */
   | 'postern/internal'
+  /** This machine's clock differs from the CA's: what looks due may not be. */
+  | 'postern/clock-wrong'
 
 /** A wait or a failure in two sentences: what was seen, and what to do about it. */
 export interface Reason {

@@ -11,16 +11,26 @@ export type { HotPaths, ServedCertificateRow } from './hot-paths.ts'
 export { inspectStore, openStore, prepareStore } from './open-store.ts'
 export type { StoreOptions } from './options.ts'
 export type {
+  AccountRow,
   AcmeAccountRow,
+  AcmeAuthorityRow,
+  AcmeLedgerRow,
+  AcmeNameRow,
   AcmeOrderRow,
   CertificateRow,
   ChallengeRow,
   EdgeConfirmationRow,
-  EdgeNodeRow,
+  EdgeRehearsalRow,
+  EventRow,
+  FairShareRow,
   HitRow,
+  HostClaimRow,
   HostHistoryRow,
   KeyCheckRow,
+  KeyRotationRow,
   LinkKeyRow,
   Schema,
+  WebhookDeliveryRow,
+  WebhookRow,
 } from './schema.ts'
 export type { Notice, Store } from './store.ts'

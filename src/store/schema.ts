@@ -16,8 +16,19 @@ export interface Schema {
   readonly challenges: ChallengeRow
   readonly link_keys: LinkKeyRow
   readonly hits: HitRow
-  readonly edge_nodes: EdgeNodeRow
+  readonly edge_nodes: EdgeNodeTable
   readonly edge_confirmations: EdgeConfirmationRow
+  readonly edge_rehearsals: EdgeRehearsalRow
+  readonly accounts: AccountRow
+  readonly host_claims: HostClaimRow
+  readonly fair_shares: FairShareRow
+  readonly acme_ledger: AcmeLedgerRow
+  readonly acme_names: AcmeNameRow
+  readonly acme_authorities: AcmeAuthorityRow
+  readonly events: EventRow
+  readonly webhooks: WebhookRow
+  readonly webhook_deliveries: WebhookDeliveryRow
+  readonly key_rotations: KeyRotationRow
 }
 
 export interface SchemaMigrationRow {
@@ -49,6 +60,16 @@ interface HostTable {
   lease_holder: string | null
   lease_until: number | null
   lease_fence: Generated<number>
+  account: Generated<string>
+  priority: Generated<number>
+  queue_rank: number | null
+  queued_at: number | null
+  renewal_asked_at: number | null
+  left_at: number | null
+  looked_at: number | null
+  visited_at: number | null
+  certificate_from: Generated<string>
+  claim_token: string | null
 }
 
 export interface HostHistoryRow {
@@ -59,6 +80,9 @@ export interface HostHistoryRow {
   outcome: string
   code: string | null
   sentence: string
+  notice: string | null
+  certificate_id: string | null
+  told_at: number | null
 }
 
 export interface CertificateRow {
@@ -75,6 +99,12 @@ export interface CertificateRow {
   source: string
   is_current: number
   created_at: number
+  window_start: number | null
+  window_end: number | null
+  window_url: string | null
+  ask_at: number | null
+  revoked_at: number | null
+  warned_days: number | null
 }
 
 export interface AcmeAccountRow {
@@ -96,6 +126,7 @@ export interface AcmeOrderRow {
   problem: string | null
   created_at: number
   updated_at: number
+  authorizations: string | null
 }
 
 export interface ChallengeRow {
@@ -123,10 +154,11 @@ export interface HitRow {
   user_agent: string
 }
 
-export interface EdgeNodeRow {
+interface EdgeNodeTable {
   id: string
   started_at: number
   seen_at: number
+  key_ids: Generated<string>
 }
 
 export interface EdgeConfirmationRow {
@@ -134,4 +166,92 @@ export interface EdgeConfirmationRow {
   node_id: string
   certificate_id: string
   confirmed_at: number
+}
+
+export interface EdgeRehearsalRow {
+  hostname: string
+  node_id: string
+  certificate_id: string
+  problem: string
+  rehearsed_at: number
+}
+
+export interface AccountRow {
+  id: string
+  name: string
+  created_at: number
+}
+
+export interface HostClaimRow {
+  hostname: string
+  account: string
+  token: string
+  created_at: number
+}
+
+export interface FairShareRow {
+  account: string
+  last_rank: number
+}
+
+export interface AcmeLedgerRow {
+  ca: string
+  limit_name: string
+  bucket: string
+  full_at: number
+}
+
+export interface AcmeNameRow {
+  ca: string
+  hostname: string
+  failures: number
+  paused_at: number | null
+  unpause_url: string | null
+  updated_at: number
+}
+
+export interface AcmeAuthorityRow {
+  ca: string
+  down_since: number | null
+  held_until: number | null
+  code: string | null
+  sentence: string | null
+  updated_at: number
+}
+
+export interface EventRow {
+  id: string
+  at: number
+  account: string
+  kind: string
+  hostname: string | null
+  data: string
+}
+
+export interface WebhookRow {
+  account: string
+  url: string
+  sealed_key: Buffer
+  created_at: number
+}
+
+export interface WebhookDeliveryRow {
+  event_id: string
+  account: string
+  state: string
+  attempts: number
+  next_attempt_at: number | null
+  problem: string | null
+  created_at: number
+  updated_at: number
+}
+
+export interface KeyRotationRow {
+  id: string
+  to_key_id: string
+  started_at: number
+  updated_at: number
+  finished_at: number | null
+  secrets_total: number
+  secrets_done: number
 }

@@ -17,7 +17,7 @@ import { CompiledQuery } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { inspectStore, openStore } from '../../src/store/index.ts'
 import { killWriterAfter, startStoreWriter } from '../support/store-process.ts'
-import { aHitRow, aHostRow } from '../support/store-rows.ts'
+import { aHitRow, aHostRow, SCHEMA_VERSION } from '../support/store-rows.ts'
 import { testStoreDeps } from '../support/stores.ts'
 
 describe('a store in a SQLite file', () => {
@@ -76,7 +76,10 @@ describe('a store in a SQLite file', () => {
       await using _store = await openStore({ url }, testStoreDeps())
     }
     const before = await fingerprint(join(folder, 'data'))
-    expect(await inspectStore({ url })).toMatchObject({ kind: 'present', schemaVersion: 1 })
+    expect(await inspectStore({ url })).toMatchObject({
+      kind: 'present',
+      schemaVersion: SCHEMA_VERSION,
+    })
     expect(await fingerprint(join(folder, 'data'))).toEqual(before)
   })
 
@@ -84,7 +87,10 @@ describe('a store in a SQLite file', () => {
     await killWriterAfter({ url }, 5)
     const before = await fingerprint(join(folder, 'data'))
     expect(Object.keys(before)).toContain('postern.sqlite-wal')
-    expect(await inspectStore({ url })).toMatchObject({ kind: 'present', schemaVersion: 1 })
+    expect(await inspectStore({ url })).toMatchObject({
+      kind: 'present',
+      schemaVersion: SCHEMA_VERSION,
+    })
     expect(await fingerprint(join(folder, 'data'))).toEqual(before)
   })
 
@@ -107,7 +113,10 @@ describe('a store in a SQLite file', () => {
   test('is inspected while a server in another process works on it', async () => {
     await using writer = startStoreWriter({ url })
     await writer.acknowledged(1)
-    expect(await inspectStore({ url })).toMatchObject({ kind: 'present', schemaVersion: 1 })
+    expect(await inspectStore({ url })).toMatchObject({
+      kind: 'present',
+      schemaVersion: SCHEMA_VERSION,
+    })
     await writer.acknowledged(20)
   })
 

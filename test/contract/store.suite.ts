@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { inspectStore, isUniqueViolation, openStore, type Store } from '../../src/store/index.ts'
 import { killWriterAfter } from '../support/store-process.ts'
-import { aCertificateRow, aHitRow, aHostRow } from '../support/store-rows.ts'
+import { aCertificateRow, aHitRow, aHostRow, SCHEMA_VERSION } from '../support/store-rows.ts'
 import { type TestEngine, testStoreDeps } from '../support/stores.ts'
 import { take } from '../support/take.ts'
 
@@ -249,7 +249,7 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
     }
     expect(await inspectStore({ url })).toEqual({
       kind: 'present',
-      schemaVersion: 1,
+      schemaVersion: SCHEMA_VERSION,
       keyChecks: [check],
     })
   })
@@ -259,7 +259,10 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
     for (let start = 0; start < 2; start += 1) {
       await using store = await openStore({ url }, testStoreDeps())
       const rows = await store.db.selectFrom('schema_migrations').selectAll().execute()
-      expect(rows).toEqual([{ version: 1, name: 'foundation', applied_at: expect.any(Number) }])
+      expect(rows).toEqual([
+        { version: 1, name: 'foundation', applied_at: expect.any(Number) },
+        { version: 2, name: 'years', applied_at: expect.any(Number) },
+      ])
     }
   })
 
@@ -289,7 +292,10 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
     const url = await newStoreUrl()
     for (let round = 0; round < 3; round += 1) {
       const acknowledged = await killWriterAfter({ url, name: `round${round}` }, 20 + 17 * round)
-      expect(await inspectStore({ url })).toMatchObject({ kind: 'present', schemaVersion: 1 })
+      expect(await inspectStore({ url })).toMatchObject({
+        kind: 'present',
+        schemaVersion: SCHEMA_VERSION,
+      })
 
       await using store = await openStore({ url }, testStoreDeps())
       const hits = await store.db.selectFrom('hits').select('id').execute()

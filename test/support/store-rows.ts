@@ -1,5 +1,8 @@
 import type { CertificateRow, HitRow } from '../../src/store/index.ts'
 
+/** The newest migration there is. */
+export const SCHEMA_VERSION = 2
+
 /** A host's row, young and well. */
 export function aHostRow(hostname: string, changes: { readonly state?: string } = {}) {
   return {
@@ -30,6 +33,12 @@ export function aCertificateRow(changes: Partial<CertificateRow> = {}): Certific
     source: 'test',
     is_current: 1,
     created_at: AN_INSTANT,
+    window_start: null,
+    window_end: null,
+    window_url: null,
+    ask_at: null,
+    revoked_at: null,
+    warned_days: null,
     ...changes,
   }
 }

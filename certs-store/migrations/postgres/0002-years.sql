@@ -1,0 +1,158 @@
+-- Certificates for years: whose a host is, in which order hosts come to a CA, what a CA suggests and
+-- allows, what happens when customers leave, and who is told.
+
+-- Tenants. A host belongs to one; 'default' is the operator's own.
+create table accounts (
+  id text not null primary key,
+  name text not null,
+  created_at bigint not null
+);
+insert into accounts (id, name, created_at) values ('default', 'default', 0);
+
+alter table hosts add column account text not null default 'default';
+-- 0 expiring, 1 to be replaced now, 2 first certificate, 3 renewal, 4 renewal of a host nobody visits.
+alter table hosts add column priority bigint not null default 2 check (priority between 0 and 4);
+-- Ready for a CA whose budget has no room yet: its place among those of the same priority.
+alter table hosts add column queue_rank bigint;
+alter table hosts add column queued_at bigint;
+-- A new certificate was asked for although the old one would do.
+alter table hosts add column renewal_asked_at bigint;
+-- Since when DNS does not point here any more, of a host that once was active.
+alter table hosts add column left_at bigint;
+alter table hosts add column looked_at bigint;
+-- Roughly when somebody last opened a link, to the day.
+alter table hosts add column visited_at bigint;
+alter table hosts add column certificate_from text not null default 'acme'
+  check (certificate_from in ('acme', 'customer'));
+-- Set while a TXT record has to prove that the name was not taken over from another account.
+alter table hosts add column claim_token text;
+drop index hosts_by_next_attempt;
+create index hosts_due on hosts (priority, next_attempt_at)
+  where next_attempt_at is not null and queue_rank is null;
+create index hosts_queued on hosts (priority, queue_rank) where queue_rank is not null;
+create index hosts_by_account on hosts (account, hostname);
+
+-- Proofs that another account was asked for, of names it does not have yet.
+create table host_claims (
+  hostname text not null,
+  account text not null,
+  token text not null,
+  created_at bigint not null,
+  primary key (hostname, account)
+);
+
+-- The place of the last host that each account put into the queue.
+create table fair_shares (
+  account text not null primary key,
+  last_rank bigint not null
+);
+
+-- An entry with a notice is told to the host's account, once it is written.
+alter table host_history add column notice text;
+alter table host_history add column certificate_id text;
+alter table host_history add column told_at bigint;
+create index host_history_untold on host_history (id) where notice is not null and told_at is null;
+
+-- When the CA suggests to renew (RFC 9773), and when to ask it again.
+alter table certificates add column window_start bigint;
+alter table certificates add column window_end bigint;
+alter table certificates add column window_url text;
+alter table certificates add column ask_at bigint;
+alter table certificates add column revoked_at bigint;
+-- The owner of a certificate of their own has been warned that so many days are left.
+alter table certificates add column warned_days bigint;
+create index certificates_to_ask on certificates (ask_at) where ask_at is not null;
+create index certificates_by_renewal on certificates (renew_at) where is_current = 1;
+
+-- The authorizations of an order, to be deactivated when its host leaves: a JSON array of URLs.
+alter table acme_orders add column authorizations text;
+
+-- The CA's token buckets as we count them: when each will be full again. A full one has no row.
+create table acme_ledger (
+  ca text not null,
+  limit_name text not null,
+  bucket text not null,
+  full_at bigint not null,
+  primary key (ca, limit_name, bucket)
+);
+create index acme_ledger_by_full on acme_ledger (full_at);
+
+-- Failures in a row of one name at one CA, and whether the CA has paused it for that.
+create table acme_names (
+  ca text not null,
+  hostname text not null,
+  failures bigint not null default 0,
+  paused_at bigint,
+  unpause_url text,
+  updated_at bigint not null,
+  primary key (ca, hostname)
+);
+
+-- What is wrong with a CA as a whole: away since, not to be asked before, and why.
+create table acme_authorities (
+  ca text not null primary key,
+  down_since bigint,
+  held_until bigint,
+  code text,
+  sentence text,
+  updated_at bigint not null
+);
+
+-- What happened, for an account to see.
+create table events (
+  id text not null primary key,
+  at bigint not null,
+  account text not null,
+  kind text not null,
+  hostname text,
+  data text not null
+);
+create index events_by_account on events (account, id);
+
+-- Where an account wants to be told, and the key that signs it.
+create table webhooks (
+  account text not null primary key,
+  url text not null,
+  sealed_key bytea not null,
+  created_at bigint not null
+);
+
+-- Events on their way to a webhook.
+create table webhook_deliveries (
+  event_id text not null primary key,
+  account text not null,
+  state text not null check (state in ('waiting', 'delivered', 'given-up')),
+  attempts bigint not null default 0,
+  next_attempt_at bigint,
+  problem text,
+  created_at bigint not null,
+  updated_at bigint not null
+);
+create index webhook_deliveries_due on webhook_deliveries (next_attempt_at)
+  where state = 'waiting';
+create index webhook_deliveries_by_account on webhook_deliveries (account, event_id);
+
+-- Rewrapping of all secrets under another master key, and how far it has come.
+create table key_rotations (
+  id text not null primary key,
+  to_key_id text not null,
+  started_at bigint not null,
+  updated_at bigint not null,
+  finished_at bigint,
+  secrets_total bigint not null,
+  secrets_done bigint not null
+);
+
+-- Which master keys a node can open with: a JSON array of key ids.
+alter table edge_nodes add column key_ids text not null default '[]';
+
+-- What became of a certificate's handshake on each node before it is put to use.
+create table edge_rehearsals (
+  hostname text not null,
+  node_id text not null,
+  certificate_id text not null,
+  -- Empty: it went well.
+  problem text not null,
+  rehearsed_at bigint not null,
+  primary key (hostname, node_id)
+);
