@@ -25,6 +25,8 @@ export interface CliPorts {
 export interface DemoOptions {
   /** Leave everything running until Ctrl-C. */
   readonly keep: boolean
+  /** Show a renewal under traffic, too. */
+  readonly renew: boolean
   /** Print JSON for programs. */
   readonly json: boolean
 }

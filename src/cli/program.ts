@@ -59,12 +59,18 @@ function registerDemo(program: Command, context: CommandContext): void {
     .command('demo')
     .description('Shows the main job on this machine: from CNAME to padlock to click.')
     .option('--keep', 'leave everything running until Ctrl-C')
+    .option('--renew', 'show a renewal under traffic, too')
     .action(async (_options, command: Command) => {
-      const { keep = false, json = false } = command.optsWithGlobals<{
+      const {
+        keep = false,
+        renew = false,
+        json = false,
+      } = command.optsWithGlobals<{
         readonly keep?: true
+        readonly renew?: true
         readonly json?: true
       }>()
-      await context.ports.demo({ keep, json })
+      await context.ports.demo({ keep, renew, json })
     })
 }
 

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EnvironmentVariables } from '../../config/index.ts'
 import type { Clock } from '../../kernel/index.ts'
+import type { DemoServer } from './demo-api.ts'
 import { DemoError } from './demo-error.ts'
 import { startDns, type TestDns } from './dns.ts'
 import { findPebble, type Pebble, type PebbleBinaries, startPebble } from './pebble.ts'
-import { type DemoServer, followLinks, tellHostStory } from './story.ts'
+import { tellRenewalStory } from './renewal-story.ts'
+import { followLinks, tellHostStory } from './story.ts'
 
 export interface DemoDeps {
   /** Starts Postern as `postern serve` would, with these settings and no others. */
@@ -23,6 +25,8 @@ export interface DemoDeps {
 export interface DemoOptions {
   /** Leave everything running until the signal. */
   readonly keep: boolean
+  /** Show a renewal under traffic, too. */
+  readonly renew: boolean
 }
 
 const HOST = 'email.customer.test'
@@ -34,7 +38,7 @@ const EDGE_NAME = 'edge.platform.test'
  */
 export async function runDemo(
   deps: DemoDeps,
-  { keep }: DemoOptions,
+  { keep, renew }: DemoOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, environment, print } = deps
@@ -67,10 +71,12 @@ export async function runDemo(
   await tellHostStory({ server, dns, say, clock, host: HOST, edgeName: EDGE_NAME }, signal)
   const rootsFile = join(folder, 'issuing-root.pem')
   await writeFile(rootsFile, pebble.rootsPem)
-  const links = await followLinks({ server, rootsPem: pebble.rootsPem, say, host: HOST })
+  const { rootsPem } = pebble
+  const { click } = await followLinks({ server, rootsPem, say, host: HOST })
+  if (renew) await tellRenewalStory({ server, rootsPem, say, clock, host: HOST, click }, signal)
 
   print('')
-  for (const line of howToGoOn({ server, folder, keep, rootsFile, click: links.click })) print(line)
+  for (const line of howToGoOn({ server, folder, keep, rootsFile, click })) print(line)
   if (keep) await untilAborted(signal)
 }
 
@@ -128,6 +134,8 @@ function howToGoOn({ server, folder, keep, rootsFile, click }: Ending): readonly
     return [
       'Everything is stopped and removed again. To look around, leave it running:',
       '  npm run demo -- --keep',
+      'To see a certificate replaced under traffic:',
+      '  npm run demo -- --renew',
       'To run it for real, set edge.name, acme.email and acme.agreeTerms (README), then:',
       '  npm start',
     ]

@@ -72,7 +72,7 @@ describe('serve and demo', () => {
   it('start the demo', async () => {
     const seen: unknown[] = []
     await cli(['demo', '--keep'], { demo: async (options) => void seen.push(options) })
-    expect(seen).toEqual([{ keep: true, json: false }])
+    expect(seen).toEqual([{ keep: true, renew: false, json: false }])
   })
 })
 
