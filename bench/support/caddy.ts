@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { debianFile } from '../../test/support/debian-file.ts'
 import { freePort, type TestAuthority } from '../../test/support/test-authority.ts'
-import { debianProgram } from './debian-program.ts'
 
 /** Caddy as a peer: the same CA, hosts added through its own API. */
 export interface Caddy extends AsyncDisposable {
@@ -14,7 +14,7 @@ export interface Caddy extends AsyncDisposable {
 
 /** Starts it with an empty list of names; `undefined` if it cannot be had on this machine. */
 export async function startCaddy(authority: TestAuthority): Promise<Caddy | undefined> {
-  const program = await debianProgram('caddy', 'usr/bin/caddy')
+  const program = await debianFile('caddy', 'usr/bin/caddy')
   if (!program) return undefined
   const folder = await mkdtemp(join(tmpdir(), 'postern-caddy-'))
   const adminPort = await freePort()
