@@ -109,8 +109,10 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
   try {
     // Dates that nobody has vouched for yet: saving verifies all, or saves nothing.
     const [{ validFromDate: start, validToDate: end }] = parseChain(chainPem)
+    const now = clock.now()
+    const life = { start, end }
     const { renewAt, because } = planRenewal(
-      { life: { start, end }, window: undefined, term: options.term, now: clock.now() },
+      { life, window: undefined, term: options.term, now, heldSince: now },
       random,
     )
     const { id } = open.row

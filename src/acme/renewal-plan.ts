@@ -1,10 +1,20 @@
-import { after, type Duration, hours, milliseconds, type Random } from '../kernel/index.ts'
+import { type Duration, days, hours, type Random } from '../kernel/index.ts'
 
 /** When to renew a certificate, and why then. Stored once made: the random point is drawn once. */
 export interface RenewalPlan {
   readonly renewAt: Date
-  readonly because: 'ca-suggested-it' | 'two-thirds-used' | 'term-ends' | 'nearly-expired'
+  readonly because: RenewalCause
 }
+
+export type RenewalCause =
+  | 'ca-suggested-it'
+  /** The window is over: the CA wants the certificate replaced, as at a mass revocation. */
+  | 'ca-says-now'
+  | 'two-thirds-used'
+  /** Of a life of less than ten days. */
+  | 'half-used'
+  | 'term-ends'
+  | 'nearly-expired'
 
 /** From one instant to another. */
 export interface Interval {
@@ -19,57 +29,83 @@ export interface RenewalFacts {
   readonly window: Interval | undefined
   readonly term: Duration
   readonly now: Date
+  /** Since when we have it. */
+  readonly heldSince: Date
 }
 
 /** Whatever clocks and CAs say, a certificate is not replaced sooner than this. */
 const PAUSE_MIN = hours(1)
 /** Of the life that is left, where the CA gave no window: a certificate is used before it is replaced. */
 const PAUSE_SHARE = 0.1
+/** Let's Encrypt asks for the half of a life shorter than this, and for two thirds of a longer one. */
+const SHORT_LIFE = days(10)
+/** No reason is good enough to use a certificate for longer. */
+const LIFE_SHARE_MAX = 0.95
 
 /**
  * Plans the renewal of a certificate: at a random point of the window the CA suggests
- * (RFC 9773 §4.2), else when two thirds of its life are used. Not later than the term allows. Not at
- * once either: a certificate that is due when it comes would be followed by the next, for ever. But
- * no window, however odd, and no pause may push it past 95 % of that life, or past the half of what
- * is left of it.
+ * (RFC 9773 §4.2), else when two thirds of its life are used, half of a short one. Not later than
+ * the term allows. Not at once either: a certificate that is due when it comes would be followed by
+ * the next, for ever. But no window, however odd, and no pause may push it past 95 % of that life,
+ * or past the half of what is left of it when it came.
+ *
+ * Each call draws anew: whoever has a plan asks for another only when the window has changed.
  */
 export function planRenewal(facts: RenewalFacts, random: Random): RenewalPlan {
-  const wished = wish(facts, random)
-  const soonest = soonestFor(facts)
-  const latest = latestFor(facts)
-  const renewAt = wished.renewAt > soonest ? wished.renewAt : soonest
-  return renewAt <= latest
-    ? { renewAt, because: wished.because }
-    : { renewAt: latest, because: 'nearly-expired' }
+  const { life, now } = facts
+  const window = facts.window && isSane(facts.window, life) ? facts.window : undefined
+  const heldMs = facts.heldSince.getTime()
+  const leftMs = life.end.getTime() - heldMs
+
+  let because: RenewalCause = 'ca-says-now'
+  let atMs = now.getTime()
+  if (!window || window.end > now) {
+    const wished = wish(facts, window, random)
+    because = wished.because
+    atMs = wished.atMs
+  }
+  const soonestMs = heldMs + Math.max(PAUSE_MIN, window ? 0 : PAUSE_SHARE * leftMs)
+  // The half of what is left counts only for one that came with hardly any life left.
+  const latestMs = Math.max(pointMs(life, LIFE_SHARE_MAX), heldMs + leftMs / 2)
+  const renewMs = Math.max(atMs, soonestMs)
+  return renewMs <= latestMs
+    ? { renewAt: new Date(renewMs), because }
+    : { renewAt: new Date(latestMs), because: 'nearly-expired' }
 }
 
-function wish({ life, window, term }: RenewalFacts, random: Random): RenewalPlan {
-  const wished: RenewalPlan = window
-    ? { renewAt: pointIn(window, random.fraction()), because: 'ca-suggested-it' }
-    : { renewAt: pointIn(life, 2 / 3), because: 'two-thirds-used' }
-  // A renewal before the window would count against the CA's limits, one inside does not: so a term
-  // that ends amid the window (60 of 90 days is its very centre) leaves room for its second half.
-  const room = milliseconds(window ? Math.max(0, lengthOf(window) / 2) : 0)
-  const termEnds = after(after(life.start, term), room)
-  return wished.renewAt <= termEnds ? wished : { renewAt: termEnds, because: 'term-ends' }
+/**
+ * One that ends before it begins, begins when the certificate is over, or is longer than its whole
+ * life says nothing, and counts as none (RFC 9773 §4.2). One in the past means at once.
+ */
+function isSane(window: Interval, life: Interval): boolean {
+  const windowMs = lengthMs(window)
+  return windowMs > 0 && windowMs <= lengthMs(life) && window.start < life.end
 }
 
-/** A window in the past means at once (RFC 9773 §4.2), as at a mass revocation: the hour, no more. */
-function soonestFor({ life, window, now }: RenewalFacts): Date {
-  const share = window ? 0 : PAUSE_SHARE * lengthOf({ start: now, end: life.end })
-  return after(now, milliseconds(Math.max(PAUSE_MIN, share)))
+function wish(
+  { life, term }: RenewalFacts,
+  window: Interval | undefined,
+  random: Random,
+): { readonly atMs: number; readonly because: RenewalCause } {
+  const termEndsMs = life.start.getTime() + term
+  if (window) {
+    const atMs = pointMs(window, random.fraction())
+    // A renewal before the window would count against the CA's limits, one inside does not: so a
+    // term that ends amid the window (60 of 90 days is its very centre) lasts to the window's end.
+    const isAmid = window.start.getTime() <= termEndsMs && termEndsMs < window.end.getTime()
+    if (atMs <= termEndsMs || isAmid) return { atMs, because: 'ca-suggested-it' }
+    return { atMs: termEndsMs, because: 'term-ends' }
+  }
+  const isShort = lengthMs(life) < SHORT_LIFE
+  const atMs = pointMs(life, isShort ? 1 / 2 : 2 / 3)
+  if (atMs > termEndsMs) return { atMs: termEndsMs, because: 'term-ends' }
+  return { atMs, because: isShort ? 'half-used' : 'two-thirds-used' }
 }
 
-/** The half of what is left counts only for a certificate that comes with hardly any life left. */
-function latestFor({ life, now }: RenewalFacts): Date {
-  const [byLife, byRest] = [pointIn(life, 0.95), pointIn({ start: now, end: life.end }, 0.5)]
-  return byLife > byRest ? byLife : byRest
+function pointMs(interval: Interval, fraction: number): number {
+  return interval.start.getTime() + fraction * lengthMs(interval)
 }
 
-function pointIn(interval: Interval, fraction: number): Date {
-  return new Date(interval.start.getTime() + fraction * lengthOf(interval))
-}
-
-function lengthOf({ start, end }: Interval): number {
+function lengthMs({ start, end }: Interval): number {
   return end.getTime() - start.getTime()
 }

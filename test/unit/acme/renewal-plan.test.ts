@@ -16,8 +16,11 @@ const drawing = (fraction: number): Random => ({
 })
 const dayOf = (at: Date): number => (at.getTime() - start.getTime()) / days(1)
 /** Planned when it was issued, with our term, unless told otherwise. */
-const planFor = (facts: Pick<RenewalFacts, 'life'> & Partial<RenewalFacts>, fraction = 0.5) =>
-  planRenewal({ window: undefined, term: days(60), now: start, ...facts }, drawing(fraction))
+const planFor = (facts: Pick<RenewalFacts, 'life'> & Partial<RenewalFacts>, fraction = 0.5) => {
+  const now = facts.now ?? start
+  const defaults = { window: undefined, term: days(60), now, heldSince: now }
+  return planRenewal({ ...defaults, ...facts }, drawing(fraction))
+}
 
 describe('the plan of a renewal', () => {
   it('draws a point of the window that the CA suggests', () => {
@@ -26,37 +29,87 @@ describe('the plan of a renewal', () => {
     expect(dayOf(plan.renewAt)).toBeCloseTo(59.5)
   })
 
-  it('takes two thirds of the life when the CA suggests nothing', () => {
-    const plan = planFor({ life: lifeOf(45) })
-    expect(plan.because).toBe('two-thirds-used')
-    expect(dayOf(plan.renewAt)).toBeCloseTo(30)
+  it.each([
+    [90, 60, 'two-thirds-used'],
+    [64, 64 * (2 / 3), 'two-thirds-used'],
+    [45, 30, 'two-thirds-used'],
+    [160 / 24, 80 / 24, 'half-used'],
+  ])('without a window, one of %d days is renewed on day %d', (life, day, because) => {
+    const plan = planFor({ life: lifeOf(life) })
+    expect(plan.because).toBe(because)
+    expect(dayOf(plan.renewAt)).toBeCloseTo(day)
   })
 
-  it('renews a certificate of 90 days on day 60, with or without a window', () => {
-    expect(dayOf(planFor({ life: lifeOf(90) }).renewAt)).toBeCloseTo(60)
-    const late = planFor({ life: lifeOf(90), window: windowAt(59.1, 60.9) }, 0.999)
-    expect(late.because).toBe('ca-suggested-it')
-    expect(dayOf(late.renewAt)).toBeCloseTo(60.9, 1)
+  it.each([
+    [90, 60],
+    [64, 64 * (2 / 3)],
+    [45, 30],
+    [160 / 24, 80 / 24],
+  ])("in Let's Encrypt's window, one of %d days is renewed around day %d", (life, day) => {
+    const window = windowAt(day - life / 100, day + life / 100)
+    for (const fraction of [0, 0.5, 0.999]) {
+      const plan = planFor({ life: lifeOf(life), window }, fraction)
+      expect(plan.because).toBe('ca-suggested-it')
+      expect(dayOf(plan.renewAt)).toBeCloseTo(day + (fraction - 0.5) * (life / 50))
+    }
   })
 
-  it('never uses a certificate for longer than the term', () => {
+  it('ends with the term, amid a longer life', () => {
     const plan = planFor({ life: lifeOf(365) })
     expect(plan).toEqual({ renewAt: later(start, days(60)), because: 'term-ends' })
-    const suggested = planFor({ life: lifeOf(365), window: windowAt(240, 250) })
-    expect(suggested.because).toBe('term-ends')
-    expect(dayOf(suggested.renewAt)).toBeCloseTo(65)
+    const short = planFor({ life: lifeOf(9), term: days(2) })
+    expect(short).toEqual({ renewAt: later(start, days(2)), because: 'term-ends' })
   })
 
-  it('lets no window, however odd, go past 95 % of the life', () => {
-    const plan = planFor({ life: lifeOf(45), window: windowAt(50, 400), term: days(400) }, 0.9)
+  it('does not wait for a window that begins after the term', () => {
+    const plan = planFor({ life: lifeOf(365), window: windowAt(240, 250) })
+    expect(plan).toEqual({ renewAt: later(start, days(60)), because: 'term-ends' })
+  })
+
+  it('lets no window, however late, go past 95 % of the life', () => {
+    const plan = planFor({ life: lifeOf(45), window: windowAt(44, 80), term: days(400) }, 0.9)
     expect(plan).toEqual({ renewAt: later(start, days(45 * 0.95)), because: 'nearly-expired' })
   })
 
-  it('renews within the hour when the CA moved the window into the past', () => {
+  it.each([
+    ['ends before it begins', windowAt(61, 59)],
+    ['ends when it begins', windowAt(50, 50)],
+    ['begins when the certificate is over', windowAt(90, 92)],
+    ['is longer than the life of the certificate', windowAt(-10, 81)],
+    ['has no dates', { start: new Date(Number.NaN), end: new Date(Number.NaN) }],
+  ])('ignores a window that %s', (_name, window) => {
+    const plan = planFor({ life: lifeOf(90), window }, 0.1)
+    expect(plan.because).toBe('two-thirds-used')
+    expect(dayOf(plan.renewAt)).toBeCloseTo(60)
+  })
+
+  it('renews now when the CA moved the window into the past', () => {
+    const now = later(start, days(10))
+    const past = { start: later(now, hours(-1)), end: later(now, hours(-0.5)) }
+    const plan = planFor({ life: lifeOf(90), window: past, now, heldSince: start })
+    expect(plan).toEqual({ renewAt: now, because: 'ca-says-now' })
+  })
+
+  it('takes a point of the window that has gone by as due, and no more than that', () => {
+    const now = later(start, days(60))
+    const facts = { life: lifeOf(90), window: windowAt(59, 61), now, heldSince: start }
+    const plan = planFor(facts, 0.25)
+    expect(plan.because).toBe('ca-suggested-it')
+    expect(dayOf(plan.renewAt)).toBeCloseTo(59.5)
+  })
+
+  it('keeps a fresh certificate for an hour, although its window is in the past', () => {
     const now = later(start, days(10))
     const past = { start: later(now, hours(-1)), end: later(now, hours(-0.5)) }
     const plan = planFor({ life: lifeOf(90), window: past, now })
-    expect(plan).toEqual({ renewAt: later(now, hours(1)), because: 'ca-suggested-it' })
+    expect(plan).toEqual({ renewAt: later(now, hours(1)), because: 'ca-says-now' })
+  })
+
+  it('says at the end of a life that this is the reason, whatever the CA says', () => {
+    const now = later(start, days(89))
+    const past = { start: later(now, hours(-1)), end: later(now, hours(-0.5)) }
+    const plan = planFor({ life: lifeOf(90), window: past, now, heldSince: start })
+    expect(plan).toEqual({ renewAt: later(start, days(85.5)), because: 'nearly-expired' })
   })
 
   it('uses a certificate that is due when it comes for a tenth of what is left, an hour at least', () => {
@@ -64,7 +117,7 @@ describe('the plan of a renewal', () => {
     const plan = planFor({ life: lifeOf(90), now: old })
     expect(plan).toEqual({ renewAt: later(old, days(2)), because: 'two-thirds-used' })
     const short = planFor({ life: lifeOf(0.1), now: later(start, hours(1)) })
-    expect(short).toEqual({ renewAt: later(start, hours(2)), because: 'two-thirds-used' })
+    expect(short).toEqual({ renewAt: later(start, hours(2)), because: 'half-used' })
   })
 
   it('does not pause past 95 % of a short life', () => {
@@ -84,21 +137,25 @@ describe('the plan of a renewal', () => {
       window: fc.option(fc.tuple(numbers, numbers)),
       fraction: fc.double({ min: 0, max: 0.999_999, noNaN: true }),
       termDays: fc.double({ min: 1, max: 400, noNaN: true }),
-      used: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      held: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      used: fc.double({ min: 0, max: 1, noNaN: true }),
     })
     fc.assert(
-      fc.property(inputs, ({ life, window, fraction, termDays, used }) => {
+      fc.property(inputs, ({ life, window, fraction, termDays, held, used }) => {
         const interval = window ? windowAt(...window) : undefined
-        const now = later(start, days(life * used))
-        const facts = { life: lifeOf(life), window: interval, term: days(termDays), now }
+        const heldDay = life * held
+        const left = life - heldDay
+        const nowDay = heldDay + left * used
+        const [now, heldSince] = [later(start, days(nowDay)), later(start, days(heldDay))]
+        const facts = { life: lifeOf(life), window: interval, term: days(termDays), now, heldSince }
         const renewDay = dayOf(planFor(facts, fraction).renewAt)
-        const room = window ? Math.max(0, (window[1] - window[0]) / 2) : 0
-        const left = life * (1 - used)
-        const pause = Math.max(1 / 24, left / 10)
         const latest = Math.max(life * 0.95, life - left / 2)
         expect(renewDay).toBeLessThanOrEqual(latest + 1e-6)
-        expect(renewDay).toBeLessThanOrEqual(Math.max(termDays + room, dayOf(now) + pause) + 1e-6)
-        expect(renewDay - dayOf(now)).toBeGreaterThanOrEqual(Math.min(1 / 24, left / 2) - 1e-6)
+        expect(renewDay - heldDay).toBeGreaterThanOrEqual(Math.min(1 / 24, left / 2) - 1e-6)
+        const room = window ? Math.max(0, window[1] - window[0]) : 0
+        const pause = Math.max(1 / 24, left / 10)
+        const byTerm = Math.max(termDays + Math.min(room, life), heldDay + pause, nowDay)
+        expect(renewDay).toBeLessThanOrEqual(byTerm + 1e-6)
       }),
     )
   })
