@@ -3,14 +3,22 @@
  * resumable after a kill at any moment. It does not look at DNS, does not decide when to ask, and
  * does not put a certificate to use.
  */
+export { createIssuer, type IssuerDeps } from './create-issuer.ts'
 export type { AcmeError, AcmeErrorCode } from './errors.ts'
 export {
   type AcmeStatus,
+  type Admission,
   type Authority,
+  type AuthorityStatus,
   type CaHealth,
-  createIssuer,
+  type IssueNeed,
   type IssueOutcome,
   type Issuer,
-  type IssuerDeps,
+  REVOCATION_REASONS,
+  type RevocationOutcome,
+  type RevocationReason,
+  type WindowAnswer,
 } from './issuer.ts'
+export type { BudgetStatus, PausedName } from './ledger.ts'
 export type { AcmeOptions } from './options.ts'
+export type { Interval, RenewalCause, RenewalPlan } from './renewal-plan.ts'

@@ -1,48 +1,57 @@
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import type { Certificate, CertificateStore } from '../certs/index.ts'
-import type { ChallengeBook } from '../challenges/index.ts'
-import {
-  type Clock,
-  createSingleFlight,
-  type Hostname,
-  type Random,
-  type Reason,
-  Redacted,
-} from '../kernel/index.ts'
-import type { Store } from '../store/index.ts'
-import type { AcmeRecord } from '../telemetry/index.ts'
-import type { Vault } from '../vault/index.ts'
-import { type Accounts, createAccounts } from './account.ts'
-import { createAccountTable } from './account-table.ts'
-import { createBrake } from './brake.ts'
-import type { CertificateAuthority } from './cas/certificate-authority.ts'
-import { findCertificateAuthority } from './cas/list.ts'
-import { AcmeError } from './errors.ts'
-import { issueOnce } from './issue.ts'
-import { createLimiter } from './limiter.ts'
-import type { AcmeOptions } from './options.ts'
-import { createOrderTable, type OrderTable } from './order-table.ts'
-import type { ExternalAccount } from './protocol/jws-engine.ts'
-import { type AcmeProtocol, createProtocol } from './protocol/protocol.ts'
-import { createTransport } from './protocol/transport.ts'
-import { toReason } from './reasons.ts'
-import type { IssueDeps } from './work.ts'
+import type { Certificate } from '../certs/index.ts'
+import type { Duration, Hostname, Reason, Urgency } from '../kernel/index.ts'
+import type { BudgetStatus, PausedName } from './ledger.ts'
+import type { Interval, RenewalPlan } from './renewal-plan.ts'
 
-/** Gets certificates from a CA. */
+/** Gets certificates from the CAs of `acme.ca`, and knows which of them may be asked for what. */
 export interface Issuer {
   /**
    * Gets a certificate for a name that is known to point at us, going on with an order that was left
-   * open. Saved and verified, but not yet served. What the CA refuses is a value; throws only the
+   * open. Saved and verified, but not yet served. What CAs refuse is a value; throws only the
    * signal's reason and what store and vault throw.
    */
-  issue(need: { readonly hostname: Hostname }, signal: AbortSignal): Promise<IssueOutcome>
-  /** Who that CA is: for judging CAA records. Asks the CA at most once a day. */
-  authority(): Promise<Authority>
-  /** Accounts and open orders, for people. */
+  issue(need: IssueNeed, signal: AbortSignal): Promise<IssueOutcome>
+  /** Says without asking any CA whether `issue` may be called now. */
+  admit(need: IssueNeed): Promise<Admission>
+  /** How many orders of this urgency could be placed now, 0 to 1,000, where they would be placed. */
+  room(urgency: Urgency): Promise<number>
+  /** The CAs in order of preference: for judging CAA records. Asks each at most once a day. */
+  authorities(): Promise<readonly Authority[]>
+  /** Asks the certificate's CA when it should be renewed (RFC 9773). Never throws for what a CA does. */
+  askWindow(certificate: Certificate, signal: AbortSignal): Promise<WindowAnswer>
+  /** When to renew it, by our term. Draws anew at each call: see `planRenewal`. */
+  plan(certificate: Certificate, window: Interval | undefined): RenewalPlan
+  /**
+   * Ends what CAs know of a host that leaves: open orders, and authorizations that would let them
+   * issue for it without another look. May run again. Throws an AcmeError if a CA cannot be asked now.
+   */
+  leave(hostname: Hostname, signal: AbortSignal): Promise<void>
+  /** Revokes it at its CA. Throws only the signal's reason and what store and vault throw. */
+  revoke(
+    certificate: Certificate,
+    reason: RevocationReason,
+    signal: AbortSignal,
+  ): Promise<RevocationOutcome>
+  /** How far our clock is ahead of the CA's (behind it, if negative); `undefined`: nobody said. */
+  clockSkew(): Duration | undefined
+  /** CAs, accounts, budgets and open orders, for people. */
   describe(): Promise<AcmeStatus>
-  /** Asks the CA for its directory now. */
-  checkHealth(signal: AbortSignal): Promise<CaHealth>
+  /** Asks each CA for its directory now, in order of preference. */
+  checkHealth(signal: AbortSignal): Promise<readonly CaHealth[]>
+  /** Forgets what is too old to matter: orders that ended long ago, full buckets. From time to time. */
+  sweep(): Promise<void>
+}
+
+/** Which certificate is needed, and how much. */
+export interface IssueNeed {
+  readonly hostname: Hostname
+  readonly urgency: Urgency
+  /** Names of the CAs that CAA records allow; `undefined`: all. */
+  readonly allowedCas?: readonly string[] | undefined
+  /** The certificate in use. */
+  readonly replacing?: Certificate | undefined
+  /** Since when the host has been ready for a CA. */
+  readonly waitingSince: Date
 }
 
 export type IssueOutcome =
@@ -54,6 +63,40 @@ export type IssueOutcome =
       readonly retryAt?: Date | undefined
       readonly orderUrl?: string | undefined
     }
+  /** Others were faster, and took what there was of the budget that all hosts share. */
+  | { readonly kind: 'queued'; readonly reason: Reason }
+
+export type Admission =
+  | { readonly kind: 'go' }
+  /** The budget that all hosts share is empty: `room` tells when there is some. */
+  | { readonly kind: 'queue'; readonly reason: Reason }
+  /** This name has to wait. */
+  | { readonly kind: 'wait'; readonly reason: Reason; readonly until: Date }
+
+export type WindowAnswer =
+  | {
+      readonly kind: 'window'
+      readonly window: Interval
+      /** A page of the CA's about why it suggests this. */
+      readonly explanationUrl?: string | undefined
+      /** When to ask again. */
+      readonly askAt: Date
+    }
+  /** No answer, which says nothing against an earlier one. No `askAt`: it makes no sense to ask. */
+  | { readonly kind: 'none'; readonly askAt: Date | undefined }
+
+/** The reasons that CAs take from us (RFC 5280 §5.3.1; Let's Encrypt takes no other). */
+export const REVOCATION_REASONS = [
+  'unspecified',
+  'keyCompromise',
+  'superseded',
+  'cessationOfOperation',
+] as const
+export type RevocationReason = (typeof REVOCATION_REASONS)[number]
+
+export type RevocationOutcome =
+  | { readonly kind: 'revoked' }
+  | { readonly kind: 'refused'; readonly reason: Reason }
 
 export interface Authority {
   readonly name: string
@@ -64,7 +107,10 @@ export interface Authority {
 }
 
 export interface AcmeStatus {
+  /** The preferred one. */
   readonly authority: Authority
+  /** All of `acme.ca`, in order of preference. */
+  readonly authorities: readonly AuthorityStatus[]
   readonly accounts: readonly {
     readonly directoryUrl: string
     readonly url?: string | undefined
@@ -80,186 +126,27 @@ export interface AcmeStatus {
   }[]
 }
 
+export interface AuthorityStatus extends Authority {
+  /** `held`: it has told all of us to wait. */
+  readonly health: 'up' | 'down' | 'held'
+  readonly heldUntil?: Date | undefined
+  readonly why?: string | undefined
+  readonly budgets: readonly BudgetStatus[]
+  /** The profile that orders ask for. */
+  readonly profile?: string | undefined
+  /** Names for which nothing is ordered until a person has looked; the latest, at most 100. */
+  readonly pausedNames: readonly PausedName[]
+}
+
 export type CaHealth =
-  | { readonly kind: 'reachable'; readonly caDate: Date | undefined }
-  | { readonly kind: 'unreachable'; readonly reason: string; readonly fix: string | undefined }
-
-export interface IssuerDeps {
-  readonly store: Pick<Store, 'db' | 'transaction'>
-  readonly vault: Pick<Vault, 'seal' | 'open'>
-  readonly certs: Pick<CertificateStore, 'save' | 'find'>
-  readonly challenges: Pick<ChallengeBook, 'show' | 'withdraw'>
-  readonly clock: Clock
-  readonly random: Random
-  readonly record: AcmeRecord
-}
-
-/** Throws `acme/bad-roots`. */
-export function createIssuer(deps: IssuerDeps, options: AcmeOptions): Issuer & AsyncDisposable {
-  const { store, clock, record } = deps
-  const authority = chooseAuthority(options)
-  const closing = new AbortController()
-  const transport = createTransport({ extraRootsPem: readRoots(options) })
-  const protocol = createProtocol(
-    { transport, clock, record, closing: closing.signal },
-    { directoryUrl: authority.directoryUrl, externalAccount: toExternalAccount(options) },
-  )
-  const table = createAccountTable(store)
-  const orders = createOrderTable({ store, now: () => clock.now() })
-  const accounts = createAccounts({ ...deps, table, protocol }, { authority, options })
-  const first = (firstMs: number) => ({ firstMs })
-  const learned = {
-    validation: first(authority.validationMs),
-    issuance: first(authority.validationMs / 2),
-    refusesNotAfter: false,
-  }
-  const brake = createBrake(deps)
-  const issueDeps = { ...deps, accounts, protocol, orders, authority, options, learned, brake }
-
-  const limit = createLimiter(options.concurrency)
-  const flight = createSingleFlight<Hostname, IssueOutcome>()
-  const describeAuthority = () => whoIs(authority, { protocol, accounts })
-  return {
-    issue: ({ hostname }, signal) =>
-      flight(hostname, async () => {
-        const either = AbortSignal.any([signal, closing.signal])
-        const heldBack = () => whyHeldBack(hostname, issueDeps)
-        const issue = () => issueOrExplain({ hostname, signal: either }, issueDeps)
-        // Asked again when its turn comes: the CA may have told somebody to wait meanwhile.
-        return (await heldBack()) ?? limit(async () => (await heldBack()) ?? issue(), either)
-      }),
-    authority: describeAuthority,
-    describe: async () => ({
-      authority: await describeAuthority(),
-      accounts: await table.all(),
-      openOrders: await orders.open(OPEN_ORDERS_SHOWN_MAX),
-    }),
-    checkHealth: (signal) => checkHealth(protocol, signal),
-    [Symbol.asyncDispose]: async () => {
-      closing.abort()
-      transport[Symbol.dispose]()
-    },
-  }
-}
-
-const OPEN_ORDERS_SHOWN_MAX = 1_000
-
-function chooseAuthority({ ca }: Pick<AcmeOptions, 'ca'>): CertificateAuthority {
-  const [preferred = ''] = ca.split(',')
-  const found = findCertificateAuthority(preferred)
-  if (found) return found
-  throw new AcmeError('acme/bad-request', `acme.ca is "${preferred}", which is no CA`)
-}
-
-function readRoots({ roots }: Pick<AcmeOptions, 'roots'>): string | undefined {
-  if (roots === undefined) return undefined
-  try {
-    const pem = readFileSync(roots, 'utf8')
-    // Parsed here, because TLS would pass over what it cannot read.
-    void new X509Certificate(pem)
-    return pem
-  } catch (cause) {
-    throw badRoots(roots, cause)
-  }
-}
-
-function badRoots(path: string, cause: unknown): AcmeError {
-  const message = `acme.roots is ${path}, and that is not a file of PEM certificates.`
-  const fix = 'Correct acme.roots, or leave it out if the CA has a public certificate.'
-  return new AcmeError('acme/bad-roots', message, { cause, fix })
-}
-
-function toExternalAccount({ eab }: Pick<AcmeOptions, 'eab'>): ExternalAccount | undefined {
-  if (eab === undefined) return undefined
-  const cut = eab.indexOf(':')
-  return { keyId: eab.slice(0, cut), hmacKey: new Redacted(eab.slice(cut + 1)) }
-}
-
-/**
- * A lost answer or a forgotten account costs one more attempt at once, for both are overcome by
- * picking up where we were; whatever else happens is for the caller's patience.
- */
-const ATTEMPTS_MAX = 2
-
-async function issueOrExplain(
-  need: Parameters<typeof issueOnce>[0],
-  deps: IssueDeps,
-): Promise<IssueOutcome> {
-  const { clock, record, authority, orders, brake } = deps
-  const { hostname, signal } = need
-  const startedMs = clock.monotonicMs()
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const certificate = await issueOnce(need, deps)
-      const { id: certificateId, notAfter, renewAt } = certificate
-      const ms = clock.monotonicMs() - startedMs
-      record.certificateIssued({
-        ca: authority.name,
-        hostname,
-        certificateId,
-        notAfter,
-        renewAt,
-        ms,
-      })
-      return { kind: 'issued', certificate }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof AcmeError)) throw error
-      if (attempt < ATTEMPTS_MAX && isOvercomeAtOnce(error)) continue
-      const reason = toReason(error, { authority, hostname })
-      brake.pull(error)
-      const retryAt = error.retryAt && brake.spread(error.retryAt)
-      const { sentence } = reason
-      record.issuanceRefused({ ca: authority.name, hostname, code: error.code, sentence, retryAt })
-      return { kind: 'refused', reason, retryAt, orderUrl: await orderUrlOf(hostname, orders) }
+  | {
+      readonly kind: 'reachable'
+      readonly name: string
+      readonly caDate: Date | undefined
     }
-  }
-}
-
-/** The answer that another host got from the CA just now, and that this one would get, too. */
-async function whyHeldBack(
-  hostname: Hostname,
-  { brake, authority, orders }: IssueDeps,
-): Promise<IssueOutcome | undefined> {
-  const held = brake.held()
-  if (!held) return undefined
-  return {
-    kind: 'refused',
-    reason: toReason(held.error, { authority, hostname }),
-    retryAt: brake.spread(held.until),
-    orderUrl: await orderUrlOf(hostname, orders),
-  }
-}
-
-function isOvercomeAtOnce({ code }: AcmeError): boolean {
-  return code === 'acme/unreachable' || code === 'acme/account-unknown'
-}
-
-async function orderUrlOf(hostname: Hostname, orders: OrderTable): Promise<string | undefined> {
-  return (await orders.latest(hostname))?.url
-}
-
-async function whoIs(
-  { name, directoryUrl, caaIdentities }: CertificateAuthority,
-  { protocol, accounts }: { readonly protocol: AcmeProtocol; readonly accounts: Accounts },
-): Promise<Authority> {
-  const accountUrl = await accounts.knownUrl()
-  const told = await protocol.directory().then(
-    ({ meta }) => meta.caaIdentities,
-    (error: unknown) => {
-      // Judging CAA records must not depend on the CA being reachable right now.
-      if (error instanceof AcmeError) return []
-      throw error
-    },
-  )
-  return { name, directoryUrl, caaIdentities: told.length > 0 ? told : caaIdentities, accountUrl }
-}
-
-async function checkHealth(protocol: AcmeProtocol, signal: AbortSignal): Promise<CaHealth> {
-  try {
-    return { kind: 'reachable', caDate: await protocol.readClock(signal) }
-  } catch (error) {
-    if (!(error instanceof AcmeError)) throw error
-    return { kind: 'unreachable', reason: error.message, fix: error.fix }
-  }
-}
+  | {
+      readonly kind: 'unreachable'
+      readonly name: string
+      readonly reason: string
+      readonly fix: string | undefined
+    }
