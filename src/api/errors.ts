@@ -14,7 +14,14 @@ export type ApiErrorCode =
   | 'hosts/bad-name'
   | 'hosts/not-found'
   | 'hosts/retired'
+  | 'hosts/other-account'
   | 'certs/not-found'
+  | 'certs/bad-upload'
+  | 'certs/not-revoked' // the CA's reason is the sentence
+  | 'accounts/not-found'
+  | 'accounts/bad-id'
+  | 'events/bad-url'
+  | 'events/no-webhook'
 
 export class ApiError extends AppError<ApiErrorCode> {
   override readonly name = 'ApiError'

@@ -3,10 +3,19 @@
  * parts behind its ports, and turns their answers and errors into JSON; it decides nothing.
  */
 export type {
+  AccountsPort,
+  AccountView,
   AcmePort,
+  AcmeView,
   ApiPorts,
+  AuthorityView,
+  BudgetView,
   CertificatesPort,
+  CertificateUpload,
   CertificateView,
+  EventsPort,
+  EventView,
+  ForecastView,
   HealthPort,
   HistoryView,
   HitsPort,
@@ -18,5 +27,10 @@ export type {
   LinksPort,
   Page,
   PageRequest,
+  QueuedView,
+  Revocation,
+  WebhooksPort,
+  WebhookTestView,
+  WebhookView,
 } from './ports.ts'
 export { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts'

@@ -1,5 +1,5 @@
-import type { Hostname, Reason, Redacted } from '../kernel/index.ts'
-import type { WireHostState } from './native/contract.ts'
+import type { Duration, Hostname, NoticeKind, Reason, Redacted, Urgency } from '../kernel/index.ts'
+import type { WireHostState, WireRevocationReason } from './native/contract.ts'
 
 /** What the API needs of the parts behind it, and nothing more. `app` joins them. */
 export interface ApiPorts {
@@ -7,6 +7,9 @@ export interface ApiPorts {
   readonly hostLife: HostLifePort
   readonly certificates: CertificatesPort
   readonly acme: AcmePort
+  readonly accounts: AccountsPort
+  readonly webhooks: WebhooksPort
+  readonly events: EventsPort
   readonly links: LinksPort
   readonly hits: HitsPort
   readonly keys: KeysPort
@@ -34,6 +37,7 @@ export interface HostsPort {
       readonly state?: WireHostState | undefined
       /** Part of a name. */
       readonly q?: string | undefined
+      readonly account?: string | undefined
     },
   ): Promise<{ readonly hosts: readonly HostView[]; readonly nextCursor?: string | undefined }>
   /** Oldest first; bounded by the part that keeps it. */
@@ -53,6 +57,10 @@ export interface HostView {
     readonly expected?: string | undefined
   }[]
   readonly nextAttemptAt?: Date | null | undefined
+  readonly account?: string | undefined
+  readonly certificateFrom?: 'acme' | 'customer' | undefined
+  readonly queuedAt?: Date | null | undefined
+  readonly leftAt?: Date | null | undefined
 }
 
 export interface HistoryView {
@@ -65,12 +73,30 @@ export interface HistoryView {
 
 /** Resolves when the deed is done or safely noted; the API then reads the host anew. */
 export interface HostLifePort {
-  /** Idempotent. A retired host comes back. */
-  add(hostname: Hostname, domain: string): Promise<unknown>
+  /**
+   * Idempotent. A retired host comes back. A name of another account is refused with
+   * 'hosts/other-account', whose fix names the TXT record that would prove the claim.
+   */
+  add(hostname: Hostname, domain: string, account: string): Promise<unknown>
   checkNow(hostname: Hostname): Promise<unknown>
   renewNow(hostname: Hostname): Promise<unknown>
   retire(hostname: Hostname): Promise<unknown>
+  /** Checks the customer's own certificate and puts it to use; throws 'certs/bad-upload'. */
+  bringCertificate(hostname: Hostname, upload: CertificateUpload): Promise<unknown>
+  /** Our CA renews what the customer brought, and later ones. Idempotent. */
+  handOver(hostname: Hostname): Promise<unknown>
+  revoke(certificateId: string, reason: WireRevocationReason): Promise<Revocation>
 }
+
+/** What a customer brings: read into memory, and nowhere else. */
+export type CertificateUpload =
+  | { readonly pem: { readonly chain: string; readonly key: string } }
+  /** The API zeroes the bytes afterwards. */
+  | { readonly pkcs12: Buffer; readonly password: string }
+
+export type Revocation =
+  | { readonly kind: 'revoked' }
+  | { readonly kind: 'refused'; readonly reason: Reason }
 
 export interface CertificatesPort {
   current(hostname: Hostname): Promise<CertificateView | undefined>
@@ -82,6 +108,8 @@ export interface CertificatesPort {
   }): Promise<Page<CertificateView>>
   /** The private key as PKCS#8 PEM. */
   exportKey(id: string): Promise<Redacted<string>>
+  /** Chain and key in one file. */
+  exportPkcs12(id: string, password: string): Promise<Redacted<Buffer>>
 }
 
 export interface CertificateView {
@@ -97,23 +125,143 @@ export interface CertificateView {
   readonly source: string
   readonly isCurrent: boolean
   readonly createdAt: Date
+  readonly keyType?: string | undefined
+  readonly window?: { readonly start: Date; readonly end: Date } | null | undefined
+  readonly explanationUrl?: string | null | undefined
+  readonly revokedAt?: Date | null | undefined
 }
 
 export interface AcmePort {
-  describe(): Promise<{
-    readonly authority: { readonly name: string; readonly directoryUrl: string }
-    readonly accounts: readonly {
-      readonly directoryUrl: string
-      readonly url?: string | null | undefined
-      readonly createdAt: Date
-    }[]
-    readonly openOrders: readonly {
-      readonly hostname: string
-      readonly state: string
-      readonly url?: string | null | undefined
-      readonly createdAt: Date
-    }[]
-  }>
+  describe(): Promise<AcmeView>
+  /** Hosts that are ready for a CA whose budget has no room for them yet. */
+  queue(): Promise<readonly QueuedView[]>
+  /** Renewals of the next weeks. */
+  forecast(): Promise<ForecastView>
+}
+
+export interface AcmeView {
+  readonly authority: { readonly name: string; readonly directoryUrl: string }
+  readonly accounts: readonly {
+    readonly directoryUrl: string
+    readonly url?: string | null | undefined
+    readonly createdAt: Date
+  }[]
+  readonly openOrders: readonly {
+    readonly hostname: string
+    readonly state: string
+    readonly url?: string | null | undefined
+    readonly createdAt: Date
+  }[]
+  /** In the order of preference. */
+  readonly authorities: readonly AuthorityView[]
+}
+
+export interface AuthorityView {
+  readonly name: string
+  readonly directoryUrl: string
+  readonly health: 'up' | 'down' | 'held'
+  readonly heldUntil?: Date | null | undefined
+  readonly why?: string | null | undefined
+  readonly accountUrl?: string | null | undefined
+  readonly profile?: string | null | undefined
+  readonly budgets: readonly BudgetView[]
+  readonly pausedNames: readonly {
+    readonly hostname: string
+    readonly pausedAt: Date
+    readonly unpauseUrl?: string | null | undefined
+  }[]
+}
+
+export interface BudgetView {
+  readonly limit: string
+  readonly per: Duration
+  readonly capacity: number
+  readonly left: number
+  /** Absent if nothing of it is spent. */
+  readonly fullAt?: Date | null | undefined
+}
+
+export interface QueuedView {
+  readonly urgency: Urgency
+  readonly count: number
+  readonly oldest?: Date | null | undefined
+}
+
+export interface ForecastView {
+  readonly from: Date
+  /** Certificates to renew in each hour from then on. */
+  readonly hours: readonly number[]
+  /** Renewals per day if all certificates were of a profile. */
+  readonly profiles: readonly {
+    readonly name: string
+    readonly lifetime: Duration
+    readonly renewalsPerDay: number
+  }[]
+}
+
+export interface AccountsPort {
+  /** Makes it if it is not there. */
+  ensure(account: string): Promise<unknown>
+  find(account: string): Promise<AccountView | undefined>
+  page(request: PageRequest): Promise<Page<AccountView>>
+}
+
+export interface AccountView {
+  readonly id: string
+  readonly name: string
+  readonly createdAt: Date
+}
+
+export interface WebhooksPort {
+  /** Replaces an earlier one, its key too. */
+  set(account: string, url: string): Promise<{ readonly signingKey: Redacted<string> }>
+  show(account: string): Promise<WebhookView | undefined>
+  /** Whether there was one. */
+  remove(account: string): Promise<boolean>
+  /** Delivers one event now. */
+  test(account: string): Promise<WebhookTestView>
+}
+
+export interface WebhookView {
+  readonly url: string
+  readonly createdAt: Date
+  readonly waiting: number
+  readonly waitingSince?: Date | undefined
+  readonly givenUp: number
+  /** Of the last delivery, as a sentence. */
+  readonly problem?: string | undefined
+  readonly problemAt?: Date | undefined
+  readonly failures: number
+  readonly nextAttemptAt?: Date | undefined
+  readonly deliveredAt?: Date | undefined
+}
+
+export interface WebhookTestView {
+  readonly eventId: string
+  readonly status?: number | undefined
+  /** Why it does not count as delivered. */
+  readonly problem?: string | undefined
+  readonly ms: number
+}
+
+export interface EventsPort {
+  /** Newest first. */
+  page(
+    request: PageRequest & {
+      readonly account?: string | undefined
+      readonly hostname?: Hostname | undefined
+      readonly kind?: NoticeKind | 'test' | undefined
+    },
+  ): Promise<Page<EventView>>
+}
+
+export interface EventView {
+  readonly id: string
+  readonly at: Date
+  readonly account: string
+  readonly kind: string
+  readonly hostname?: string | null | undefined
+  readonly data: Readonly<Record<string, unknown>>
 }
 
 export interface LinksPort {

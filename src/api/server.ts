@@ -13,7 +13,9 @@ import { createAuthenticate } from './authenticate.ts'
 import { toErrorResponse } from './error-response.ts'
 import { ApiError } from './errors.ts'
 import { healthRoutes } from './health-routes.ts'
+import { accountRoutes } from './native/account-routes.ts'
 import { certificateRoutes } from './native/certificate-routes.ts'
+import { hostCertificateRoutes } from './native/host-certificate-routes.ts'
 import { hostRoutes } from './native/host-routes.ts'
 import { statusRoutes } from './native/status-routes.ts'
 import { trackingRoutes } from './native/tracking-routes.ts'
@@ -133,9 +135,11 @@ function nativeApi(deps: ApiServerDeps): FastifyPluginCallbackZod {
         next()
       })
       guarded.register(hostRoutes(deps))
+      guarded.register(hostCertificateRoutes(deps))
       guarded.register(certificateRoutes(deps))
       guarded.register(statusRoutes(deps))
       guarded.register(trackingRoutes(deps))
+      guarded.register(accountRoutes(deps))
       ready()
     })
     done()

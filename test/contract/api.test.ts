@@ -71,6 +71,10 @@ describe('hosts', () => {
       },
       checks: [{ name: 'cname', ok: true, seen: 'edge.test' }],
       nextAttemptAt: '2026-12-22T12:00:00.000Z',
+      account: 'default',
+      certificateFrom: 'acme',
+      queuedAt: null,
+      leftAt: null,
     })
   })
 

@@ -1,23 +1,59 @@
 import { z } from 'zod'
+import { certificateFields } from './certificate-contract.ts'
+import {
+  accountId,
+  instant,
+  NAME_CHARACTERS_MAX,
+  pageOf,
+  pageQuery,
+  reasonSchema,
+  typedName,
+  URL_CHARACTERS_MAX,
+} from './wire-words.ts'
+
+export {
+  accountPageSchema,
+  accountParams,
+  accountsQuery,
+  eventPageSchema,
+  eventsQuery,
+  removedWebhookSchema,
+  setWebhookBody,
+  setWebhookSchema,
+  type WireAccount,
+  type WireEvent,
+  type WireWebhook,
+  type WireWebhookTest,
+  webhookSchema,
+  webhookTestSchema,
+} from './account-contract.ts'
+export {
+  acmeStatusSchema,
+  type WireAcmeStatus,
+  type WireAuthority,
+  type WireForecast,
+} from './acme-contract.ts'
+export {
+  bringCertificateBody,
+  certificatePageSchema,
+  certificateParams,
+  certificateSchema,
+  certificatesQuery,
+  exportedCertificateSchema,
+  exportedPkcs12Schema,
+  exportPkcs12Body,
+  REVOCATION_REASONS,
+  revokeCertificateBody,
+  type WireCertificate,
+  type WireRevocationReason,
+} from './certificate-contract.ts'
 
 /*
  * The native API on the wire (/api/v1): shared by server, command line and panel, so that none of
  * them can drift. Instants are ISO 8601 in UTC; unknown fields are refused in requests.
  */
 
-/** Items of a page unless asked for otherwise, and the most that one request gets. */
-const PAGE_ITEMS_DEFAULT = 100
-const PAGE_ITEMS_MAX = 1000
-/** Cursors are ids or hostnames: nothing longer was made by us. */
-const CURSOR_CHARACTERS_MAX = 300
-/** RFC 1035's 253, and room for a dot or capital to be forgiven. */
-const NAME_CHARACTERS_MAX = 300
-/** What browsers and mail clients still carry as one URL. */
-const URL_CHARACTERS_MAX = 4000
 const REFERENCE_CHARACTERS_MAX = 200
-
-const instant = z.iso.datetime()
-const typedName = z.string().min(1).max(NAME_CHARACTERS_MAX)
 
 /** Where a host stands in its life. */
 export const hostStateSchema = z.enum([
@@ -30,11 +66,6 @@ export const hostStateSchema = z.enum([
 ])
 export type WireHostState = z.infer<typeof hostStateSchema>
 
-/** Why something waits or failed: what was seen, and what to do about it. */
-const reasonSchema = z
-  .object({ code: z.string(), sentence: z.string(), fix: z.string() })
-  .meta({ id: 'Reason' })
-
 /** One thing that was looked at before asking a CA. */
 const checkSchema = z
   .object({
@@ -44,15 +75,6 @@ const checkSchema = z
     expected: z.string().optional(),
   })
   .meta({ id: 'Check' })
-
-const certificateFields = {
-  serial: z.string(),
-  issuer: z.string(),
-  notBefore: instant,
-  notAfter: instant,
-  renewAt: instant,
-  renewBecause: z.string(),
-}
 
 /** A tracking host. */
 export const hostSchema = z
@@ -65,6 +87,13 @@ export const hostSchema = z
     certificate: z.object(certificateFields).nullable(),
     checks: z.array(checkSchema),
     nextAttemptAt: instant.nullable(),
+    account: z.string(),
+    /** Who provides its certificates: our CA, or the customer. */
+    certificateFrom: z.enum(['acme', 'customer']),
+    /** Since when it waits for room at a CA. */
+    queuedAt: instant.nullable(),
+    /** Since when its DNS does not lead to us any more, of a host that once was active. */
+    leftAt: instant.nullable(),
   })
   .meta({ id: 'Host' })
 export type WireHost = z.infer<typeof hostSchema>
@@ -80,43 +109,6 @@ const historyEntrySchema = z
   })
   .meta({ id: 'HistoryEntry' })
 export type WireHistoryEntry = z.infer<typeof historyEntrySchema>
-
-/** A certificate that we hold. */
-export const certificateSchema = z
-  .object({
-    id: z.string(),
-    host: z.string(),
-    ...certificateFields,
-    source: z.string(),
-    current: z.boolean(),
-    createdAt: instant,
-  })
-  .meta({ id: 'Certificate' })
-export type WireCertificate = z.infer<typeof certificateSchema>
-
-/** Chain and private key, to be used elsewhere. */
-export const exportedCertificateSchema = z
-  .object({ certificate: certificateSchema, pem: z.string() })
-  .meta({ id: 'ExportedCertificate' })
-
-/** Accounts at certificate authorities and what is under way there. */
-export const acmeStatusSchema = z
-  .object({
-    authority: z.object({ name: z.string(), directoryUrl: z.string() }),
-    accounts: z.array(
-      z.object({ directoryUrl: z.string(), url: z.string().nullable(), createdAt: instant }),
-    ),
-    openOrders: z.array(
-      z.object({
-        host: z.string(),
-        state: z.string(),
-        url: z.string().nullable(),
-        createdAt: instant,
-      }),
-    ),
-  })
-  .meta({ id: 'AcmeStatus' })
-export type WireAcmeStatus = z.infer<typeof acmeStatusSchema>
 
 /** One open or click. */
 const hitSchema = z
@@ -168,29 +160,26 @@ export type WireError = z.infer<typeof errorSchema>
 
 export const hostPageSchema = pageOf(hostSchema).meta({ id: 'HostPage' })
 export const historyPageSchema = pageOf(historyEntrySchema).meta({ id: 'HistoryPage' })
-export const certificatePageSchema = pageOf(certificateSchema).meta({ id: 'CertificatePage' })
 export const hitPageSchema = pageOf(hitSchema).meta({ id: 'HitPage' })
 
-const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(PAGE_ITEMS_DEFAULT),
-  cursor: z.string().min(1).max(CURSOR_CHARACTERS_MAX).optional(),
-}
+/** The operator's own account, there from the beginning: whose hosts are unless told otherwise. */
+export const ACCOUNT_DEFAULT = 'default'
 
-export const addHostBody = z.strictObject({ host: typedName, domain: typedName.optional() })
+export const addHostBody = z.strictObject({
+  host: typedName,
+  domain: typedName.optional(),
+  account: accountId.default(ACCOUNT_DEFAULT),
+})
 /** For requests that say everything in their path. */
 export const noBody = z.strictObject({}).nullish()
 export const hostParams = z.object({ host: z.string() })
-export const certificateParams = z.object({ certificate: z.string() })
 export const hostsQuery = z.strictObject({
   ...pageQuery,
   state: hostStateSchema.optional(),
   q: z.string().max(NAME_CHARACTERS_MAX).optional(),
+  account: accountId.optional(),
 })
 export const historyQuery = z.strictObject(pageQuery)
-export const certificatesQuery = z.strictObject({
-  ...pageQuery,
-  expiringBefore: z.iso.datetime({ offset: true }).or(z.iso.date()).optional(),
-})
 export const hitsQuery = z.strictObject({ ...pageQuery, host: typedName.optional() })
 
 const reference = z.string().max(REFERENCE_CHARACTERS_MAX).default('')
@@ -203,8 +192,3 @@ export const linkBody = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('open'), host: typedName, reference }),
 ])
-
-/** Part of a longer list. `nextCursor` fetches what follows; `null` when nothing does. */
-function pageOf<Item extends z.ZodType>(item: Item) {
-  return z.object({ items: z.array(item), nextCursor: z.string().nullable() })
-}

@@ -1,8 +1,9 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
-import { bounded, type Hostname } from '../../kernel/index.ts'
+import { bounded } from '../../kernel/index.ts'
 import { ApiError } from '../errors.ts'
-import type { ApiPorts, HostView } from '../ports.ts'
+import type { ApiPorts } from '../ports.ts'
 import {
+  ACCOUNT_DEFAULT,
   addHostBody,
   errorSchema,
   historyPageSchema,
@@ -16,12 +17,14 @@ import {
 } from './contract.ts'
 import { pageOfHistory } from './history-page.ts'
 import { defaultDomain, requireHost, requireHostname } from './names.ts'
-import { historyEntryToWire, hostToWire, pageToWire } from './to-wire.ts'
+import { hostNow, requireLivingHost, withCertificate } from './shown-host.ts'
+import { historyEntryToWire, pageToWire } from './to-wire.ts'
 
 /** Certificates looked up at once for one page of hosts. */
 const LOOKUPS_AT_ONCE = 16
 
-interface HostRoutesDeps extends Pick<ApiPorts, 'hosts' | 'hostLife' | 'certificates'> {
+interface HostRoutesDeps
+  extends Pick<ApiPorts, 'hosts' | 'hostLife' | 'certificates' | 'accounts'> {
   /** What customers' CNAMEs point to; without it nobody could be told what to do. */
   readonly edgeName: string | undefined
 }
@@ -38,7 +41,8 @@ export function hostRoutes(deps: HostRoutesDeps): FastifyPluginCallbackZod {
 
 type ZodApp = Parameters<FastifyPluginCallbackZod>[0]
 
-function addRoute(app: ZodApp, { hosts, hostLife, certificates, edgeName }: HostRoutesDeps): void {
+function addRoute(app: ZodApp, deps: HostRoutesDeps): void {
+  const { hosts, hostLife, certificates, accounts, edgeName } = deps
   app.post(
     '/hosts',
     {
@@ -53,7 +57,8 @@ function addRoute(app: ZodApp, { hosts, hostLife, certificates, edgeName }: Host
       const hostname = requireHostname(body.host)
       const domain = body.domain ? requireHostname(body.domain) : defaultDomain(hostname)
       if (edgeName === undefined) throw edgeNameMissing()
-      await hostLife.add(hostname, domain)
+      if (body.account !== ACCOUNT_DEFAULT) await accounts.ensure(body.account)
+      await hostLife.add(hostname, domain, body.account)
       return reply.code(202).send(await hostNow({ hosts, certificates }, hostname))
     },
   )
@@ -150,28 +155,6 @@ function deedRoutes(app: ZodApp, { hosts, hostLife, certificates }: HostRoutesDe
       return hostNow({ hosts, certificates }, hostname)
     },
   )
-}
-
-async function requireLivingHost(hosts: ApiPorts['hosts'], typed: string): Promise<HostView> {
-  const host = await requireHost(hosts, typed)
-  if (host.state !== 'retired') return host
-  throw new ApiError('hosts/retired', `${host.hostname} is retired.`, {
-    fix: `Add it again: postern host add ${host.hostname}.`,
-  })
-}
-
-async function hostNow(
-  { hosts, certificates }: Pick<ApiPorts, 'hosts' | 'certificates'>,
-  hostname: Hostname,
-): Promise<WireHost> {
-  return withCertificate(certificates, await requireHost(hosts, hostname))
-}
-
-async function withCertificate(
-  certificates: ApiPorts['certificates'],
-  host: HostView,
-): Promise<WireHost> {
-  return hostToWire(host, await certificates.current(host.hostname))
 }
 
 function edgeNameMissing(): ApiError {

@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import type { ApiPorts } from '../ports.ts'
+import { acmeStatusToWire } from './acme-to-wire.ts'
 import { acmeStatusSchema, errorSchema, keyStatusSchema } from './contract.ts'
-import { acmeStatusToWire } from './to-wire.ts'
 
 /** How we stand with certificate authorities and with our own keys. */
 export function statusRoutes({
@@ -14,11 +14,19 @@ export function statusRoutes({
       {
         schema: {
           operationId: 'showAcme',
-          summary: 'Accounts at certificate authorities, and orders under way',
+          summary:
+            'Certificate authorities: accounts, budgets, orders under way, queue and forecast',
           response: { 200: acmeStatusSchema, default: errorSchema },
         },
       },
-      async () => acmeStatusToWire(await acme.describe()),
+      async () => {
+        const [status, queue, forecast] = await Promise.all([
+          acme.describe(),
+          acme.queue(),
+          acme.forecast(),
+        ])
+        return acmeStatusToWire({ status, queue, forecast })
+      },
     )
     app.get(
       '/keys',

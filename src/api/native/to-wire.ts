@@ -1,10 +1,23 @@
-import type { AcmePort, CertificateView, HistoryView, HitView, HostView, Page } from '../ports.ts'
 import type {
-  WireAcmeStatus,
+  AccountView,
+  CertificateView,
+  EventView,
+  HistoryView,
+  HitView,
+  HostView,
+  Page,
+  WebhookTestView,
+  WebhookView,
+} from '../ports.ts'
+import type {
+  WireAccount,
   WireCertificate,
+  WireEvent,
   WireHistoryEntry,
   WireHit,
   WireHost,
+  WireWebhook,
+  WireWebhookTest,
 } from './contract.ts'
 
 /** A host and the certificate that it serves now, if any. */
@@ -18,11 +31,16 @@ export function hostToWire(host: HostView, certificate: CertificateView | undefi
     certificate: certificate ? validityToWire(certificate) : null,
     checks: host.checks.map((check) => ({ ...check })),
     nextAttemptAt: host.nextAttemptAt?.toISOString() ?? null,
+    account: host.account ?? 'default',
+    certificateFrom: host.certificateFrom ?? 'acme',
+    queuedAt: host.queuedAt?.toISOString() ?? null,
+    leftAt: host.leftAt?.toISOString() ?? null,
   }
 }
 
 /** A certificate without chain or key. */
 export function certificateToWire(certificate: CertificateView): WireCertificate {
+  const { window } = certificate
   return {
     id: certificate.id,
     host: certificate.hostname,
@@ -30,6 +48,10 @@ export function certificateToWire(certificate: CertificateView): WireCertificate
     source: certificate.source,
     current: certificate.isCurrent,
     createdAt: certificate.createdAt.toISOString(),
+    keyType: certificate.keyType ?? null,
+    window: window ? { start: window.start.toISOString(), end: window.end.toISOString() } : null,
+    explanationUrl: certificate.explanationUrl ?? null,
+    revokedAt: certificate.revokedAt?.toISOString() ?? null,
   }
 }
 
@@ -69,23 +91,49 @@ export function hitToWire(hit: HitView): WireHit {
   }
 }
 
-/** Accounts and open orders. */
-export function acmeStatusToWire(
-  status: Awaited<ReturnType<AcmePort['describe']>>,
-): WireAcmeStatus {
+/** A tenant. */
+export function accountToWire({ id, name, createdAt }: AccountView): WireAccount {
+  return { account: id, name, createdAt: createdAt.toISOString() }
+}
+
+/** Where an account is told, without the key that signs it. */
+export function webhookToWire(account: string, webhook: WebhookView): WireWebhook {
   return {
-    authority: { name: status.authority.name, directoryUrl: status.authority.directoryUrl },
-    accounts: status.accounts.map(({ directoryUrl, url, createdAt }) => ({
-      directoryUrl,
-      url: url ?? null,
-      createdAt: createdAt.toISOString(),
-    })),
-    openOrders: status.openOrders.map(({ hostname, state, url, createdAt }) => ({
-      host: hostname,
-      state,
-      url: url ?? null,
-      createdAt: createdAt.toISOString(),
-    })),
+    account,
+    url: webhook.url,
+    createdAt: webhook.createdAt.toISOString(),
+    waiting: webhook.waiting,
+    waitingSince: webhook.waitingSince?.toISOString() ?? null,
+    givenUp: webhook.givenUp,
+    problem: webhook.problem ?? null,
+    problemAt: webhook.problemAt?.toISOString() ?? null,
+    failures: webhook.failures,
+    nextAttemptAt: webhook.nextAttemptAt?.toISOString() ?? null,
+    deliveredAt: webhook.deliveredAt?.toISOString() ?? null,
+  }
+}
+
+/** How one delivery went. */
+export function webhookTestToWire(test: WebhookTestView): WireWebhookTest {
+  const { eventId, status, problem, ms } = test
+  return {
+    delivered: problem === undefined,
+    eventId,
+    status: status ?? null,
+    problem: problem ?? null,
+    ms,
+  }
+}
+
+/** Something that happened. */
+export function eventToWire(event: EventView): WireEvent {
+  return {
+    id: event.id,
+    at: event.at.toISOString(),
+    account: event.account,
+    kind: event.kind,
+    host: event.hostname ?? null,
+    data: { ...event.data },
   }
 }
 
