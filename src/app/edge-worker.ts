@@ -14,7 +14,7 @@ import {
 } from '../kernel/index.ts'
 import { openStore, prepareStore } from '../store/index.ts'
 import { createMetrics, openLog } from '../telemetry/index.ts'
-import { createVault, importKeyRing } from '../vault/index.ts'
+import { createVault, holdKeyRing, importKeyRing, type KeyRingHolder } from '../vault/index.ts'
 import { createEdgeRecords } from './edge-records.ts'
 import { type EdgeMember, openEdgeMember } from './fleet/edge-member.ts'
 import type {
@@ -27,6 +27,7 @@ import type {
 
 interface RunningWorker extends AsyncDisposable {
   readonly member: EdgeMember
+  readonly keyRing: KeyRingHolder
   setLogLevel(level: EdgeStart['log']['level']): void
 }
 
@@ -38,7 +39,8 @@ async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise
   const log = openLog(start.log, { process: 'edge', pid: process.pid })
   const metrics = createMetrics()
   const records = createEdgeRecords({ log, metrics })
-  const vault = createVault(importKeyRing(start.keyRing))
+  const keyRing = holdKeyRing(importKeyRing(start.keyRing))
+  const vault = createVault(keyRing)
   const store = opening.use(
     await openStore(start.store, { clock, record: records.store, role: 'worker' }),
   )
@@ -51,7 +53,7 @@ async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise
   )
   const open = opening.move()
   return {
-    member,
+    ...{ member, keyRing },
     setLogLevel: (level) => log.setLevel(level),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
@@ -76,7 +78,7 @@ async function answer(member: EdgeMember, request: WorkerRequest): Promise<Worke
 
 /** Answers take their time beside the others; everything else is done in the order it was said. */
 async function obey(
-  { member, setLogLevel }: RunningWorker,
+  { member, keyRing, setLogLevel }: RunningWorker,
   message: Exclude<ToWorker, { kind: 'drain' }>,
 ): Promise<void> {
   switch (message.kind) {
@@ -89,6 +91,9 @@ async function obey(
       return member.resync()
     case 'ticket-keys':
       return member.useTicketKeys(message.keys)
+    case 'key-ring':
+      keyRing.replace(importKeyRing(message.keyRing))
+      return tell({ kind: 'reply', id: message.id, answer: { ok: true, value: true } })
     case 'log-level':
       return setLogLevel(message.level)
     case 'request':

@@ -9,11 +9,17 @@ export { type KeyCheck, sealKeyCheck, verifyKeyChecks } from './key-check.ts'
 export {
   type ExportedKeyRing,
   exportKeyRing,
+  holdKeyRing,
   importKeyRing,
+  joinKeyRings,
+  type KeyEncryptionKey,
   type KeyRing,
+  type KeyRingHolder,
+  keysOf,
+  sealingWith,
 } from './key-ring.ts'
 export type { EnvironmentVariables, KeyFileRecord } from './key-sources/key-source.ts'
 export { type OpenKeyRingDeps, openKeyRing } from './open-key-ring.ts'
 export type { VaultOptions } from './options.ts'
 export type { SealContext, SealPurpose } from './seal-context.ts'
-export { createVault, type Vault } from './vault.ts'
+export { createVault, type Rewrapped, type Vault } from './vault.ts'

@@ -18,6 +18,14 @@ export interface KeyRing {
   readonly byId: ReadonlyMap<string, KeyEncryptionKey>
 }
 
+/**
+ * The ring in use, which may be replaced at any moment: whoever reads it next, reads the new one.
+ * Everything that is given the holder in the place of a ring sees the change at once.
+ */
+export interface KeyRingHolder extends KeyRing {
+  replace(keyRing: KeyRing): void
+}
+
 /** A key ring as plain data, for another process of ours. Secret; the sender zeroes its copy. */
 export interface ExportedKeyRing {
   readonly keys: readonly { readonly bytes: Uint8Array; readonly source: string }[]
@@ -38,15 +46,48 @@ export function toKeyEncryptionKey(bytes: Uint8Array, source: string): KeyEncryp
 export function createKeyRing(keys: readonly KeyEncryptionKey[]): KeyRing {
   const [current] = keys
   assert(current)
-  // Reversed, so that of two equal keys the first one's source is the one that is shown.
-  return { current, byId: new Map([...keys].reverse().map((key) => [key.id, key])) }
+  const byId = new Map<string, KeyEncryptionKey>()
+  for (const key of keys) if (!byId.has(key.id)) byId.set(key.id, key)
+  return { current, byId }
+}
+
+/** The same keys, of which the named one seals. It must be among them. */
+export function sealingWith({ byId }: KeyRing, keyId: string): KeyRing {
+  const current = byId.get(keyId)
+  assert(current)
+  return createKeyRing([current, ...byId.values()])
+}
+
+/** The keys of both rings; the first one's current key seals. */
+export function joinKeyRings(first: KeyRing, second: KeyRing): KeyRing {
+  return createKeyRing([...keysOf(first), ...keysOf(second)])
+}
+
+/** Its keys, the one that seals before all others. */
+export function keysOf({ current, byId }: KeyRing): readonly KeyEncryptionKey[] {
+  return [current, ...[...byId.values()].filter(({ id }) => id !== current.id)]
+}
+
+export function holdKeyRing(first: KeyRing): KeyRingHolder {
+  let held = first
+  return {
+    get current() {
+      return held.current
+    },
+    get byId() {
+      return held.byId
+    },
+    replace: (keyRing) => {
+      // Not a holder in turn: this one must not change with that one.
+      held = { current: keyRing.current, byId: keyRing.byId }
+    },
+  }
 }
 
 /** For handing the keys to a worker process over IPC with structured cloning. */
-export function exportKeyRing({ current, byId }: KeyRing): ExportedKeyRing {
-  const others = [...byId.values()].filter(({ id }) => id !== current.id)
+export function exportKeyRing(keyRing: KeyRing): ExportedKeyRing {
   return {
-    keys: [current, ...others].map(({ key, source }) => ({ bytes: key.export(), source })),
+    keys: keysOf(keyRing).map(({ key, source }) => ({ bytes: key.export(), source })),
   }
 }
 

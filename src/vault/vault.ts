@@ -9,7 +9,7 @@ import {
   type SealedBytes,
 } from './envelope.ts'
 import { VaultError } from './errors.ts'
-import type { KeyRing } from './key-ring.ts'
+import { type KeyRing, keysOf } from './key-ring.ts'
 import { contextToBytes, type SealContext } from './seal-context.ts'
 
 /** Seals secrets for the database, and opens them again in the place they were sealed for. */
@@ -21,22 +21,38 @@ export interface Vault {
    * `vault/missing-key` for a key that the ring lacks, `vault/cannot-open` for anything altered.
    */
   open(sealed: SealedBytes, context: SealContext): Buffer
+  /**
+   * Wraps the data key anew with the ring's current key; the body stays as it is, byte for byte.
+   * Throws like `open`. The caller replaces the old envelope only where it still finds it.
+   */
+  rewrap(sealed: SealedBytes, context: SealContext): Rewrapped
   /** Which key-encryption key an envelope needs. */
   keyIdOf(sealed: SealedBytes): string
   readonly currentKeyId: string
+  /** Those that open, the current one first. */
   readonly keyIds: readonly string[]
 }
+
+export type Rewrapped =
+  | { readonly kind: 'is-current' }
+  | { readonly kind: 'rewrapped'; readonly sealed: SealedBytes }
 
 /** Our secrets are keys of a few hundred bytes. The bound keeps a mistake from becoming a habit. */
 const PLAIN_BYTES_MAX = 64 * 1024
 
+/** Given a holder (`holdKeyRing`), the vault works with whatever ring it holds at the moment. */
 export function createVault(keyRing: KeyRing): Vault {
   return {
     seal: (plain, context) => seal(plain, context, keyRing),
     open: (sealed, context) => open(sealed, context, keyRing),
+    rewrap: (sealed, context) => rewrap(sealed, context, keyRing),
     keyIdOf: (sealed) => decodeEnvelope(sealed).keyId,
-    currentKeyId: keyRing.current.id,
-    keyIds: [...keyRing.byId.keys()],
+    get currentKeyId() {
+      return keyRing.current.id
+    },
+    get keyIds() {
+      return keysOf(keyRing).map(({ id }) => id)
+    },
   }
 }
 
@@ -62,6 +78,22 @@ function open(sealed: SealedBytes, context: SealContext, keyRing: KeyRing): Buff
     return decryptAesGcm(envelope.body, dataKey, contextToBytes('body', context))
   } catch (cause) {
     throw cannotOpen(context, cause)
+  } finally {
+    dataKey.fill(0)
+  }
+}
+
+function rewrap(sealed: SealedBytes, context: SealContext, keyRing: KeyRing): Rewrapped {
+  const { current } = keyRing
+  const envelope = decodeEnvelope(sealed)
+  if (envelope.keyId === current.id) return { kind: 'is-current' }
+  const dataKey = unwrap(envelope, context, keyRing)
+  try {
+    const wrappedKey = encryptAesGcm(dataKey, current.key, contextToBytes('data-key', context))
+    return {
+      kind: 'rewrapped',
+      sealed: encodeEnvelope({ keyId: current.id, wrappedKey, body: envelope.body }),
+    }
   } finally {
     dataKey.fill(0)
   }

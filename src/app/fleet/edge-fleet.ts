@@ -1,6 +1,7 @@
 import type { EdgeBound } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { KeyRing } from '../../vault/index.ts'
 
 /**
  * All edges of this node, in processes of their own or in this one: told alike, asked alike. Disposing
@@ -18,5 +19,10 @@ export interface EdgeFleet extends AsyncDisposable {
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   metrics(): Promise<readonly MetricsSnapshot[]>
   useTicketKeys(keys: Uint8Array): void
+  /**
+   * Gives every edge these keys, the ones that are just starting included, and resolves when each
+   * has taken them: from then on secrets sealed with any of them can be served. Throws if one does not.
+   */
+  useKeyRing(keyRing: KeyRing): Promise<void>
   setLogLevel(level: LogOptions['level']): void
 }

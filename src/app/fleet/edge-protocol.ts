@@ -14,6 +14,8 @@ export type ToWorker =
   | { readonly kind: 'host-changed'; readonly hostname: string }
   | { readonly kind: 'resync' }
   | { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
+  /** Answered by a `reply`, once they are in use. */
+  | { readonly kind: 'key-ring'; readonly id: number; readonly keyRing: ExportedKeyRing }
   | { readonly kind: 'log-level'; readonly level: LogOptions['level'] }
   | { readonly kind: 'drain' }
   | ({ readonly kind: 'request'; readonly id: number } & WorkerRequest)

@@ -13,6 +13,8 @@ export function createLocalFleet(member: EdgeMember): EdgeFleet {
     // This process's numbers are its supervisor's: they are counted there.
     metrics: async () => [],
     useTicketKeys: (keys) => member.useTicketKeys(keys),
+    // The vault of this process is the fleet's: whoever changes its ring has changed it here.
+    useKeyRing: async () => undefined,
     setLogLevel: () => undefined,
     [Symbol.asyncDispose]: () => {
       ending ??= member[Symbol.asyncDispose]()

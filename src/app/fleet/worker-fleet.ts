@@ -1,9 +1,9 @@
 import type { EdgeBound } from '../../edge/index.ts'
 import type { Clock, Hostname } from '../../kernel/index.ts'
 import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
-import { exportKeyRing } from '../../vault/index.ts'
+import { exportKeyRing, type KeyRing } from '../../vault/index.ts'
 import type { EdgeFleet } from './edge-fleet.ts'
-import type { EdgeOrders, ToWorker } from './edge-protocol.ts'
+import type { EdgeOrders } from './edge-protocol.ts'
 import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
 
 export interface WorkerFleetDeps {
@@ -100,6 +100,12 @@ class WorkerFleet implements EdgeFleet {
     this.#tell({ kind: 'ticket-keys', keys })
   }
 
+  async useKeyRing(keyRing: KeyRing): Promise<void> {
+    // First, so that a worker which replaces another one from now on starts with them.
+    this.#orders = { ...this.#orders, keyRing }
+    await Promise.all([...this.#alive].map((worker) => this.#giveKeysOrGone(worker, keyRing)))
+  }
+
   setLogLevel(level: LogOptions['level']): void {
     this.#orders = { ...this.#orders, log: { ...this.#orders.log, level } }
     this.#tell({ kind: 'log-level', level })
@@ -127,7 +133,7 @@ class WorkerFleet implements EdgeFleet {
     await Promise.all(this.#keepers)
   }
 
-  #tell(message: Exclude<ToWorker, { kind: 'start' | 'request' }>): void {
+  #tell(message: Parameters<WorkerProcess['tell']>[0]): void {
     for (const worker of this.#alive) worker.tell(message)
   }
 
@@ -143,6 +149,17 @@ class WorkerFleet implements EdgeFleet {
       if (!this.#serving.has(worker)) return true
       this.#deps.record.confirmationFailed({ hostname, error })
       return false
+    }
+  }
+
+  async #giveKeysOrGone(worker: WorkerProcess, keyRing: KeyRing): Promise<void> {
+    const exported = exportKeyRing(keyRing)
+    const taking = worker.useKeyRing(exported)
+    for (const { bytes } of exported.keys) bytes.fill(0)
+    try {
+      await taking
+    } catch (error) {
+      if (this.#alive.has(worker)) throw error
     }
   }
 

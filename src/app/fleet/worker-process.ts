@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { EdgeBound } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { MetricsSnapshot } from '../../telemetry/index.ts'
+import type { ExportedKeyRing } from '../../vault/index.ts'
 import { AppStartError } from '../errors.ts'
 import type {
   EdgeStart,
@@ -17,9 +18,11 @@ export interface WorkerProcess {
   readonly pid: number | undefined
   /** Sends the orders and resolves when it listens. Rejects if it cannot, or dies before. */
   start(start: EdgeStart): Promise<EdgeBound>
-  tell(message: Exclude<ToWorker, { kind: 'start' | 'request' }>): void
+  tell(message: Exclude<ToWorker, { kind: 'start' | 'request' | 'key-ring' }>): void
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   metrics(): Promise<MetricsSnapshot>
+  /** Resolves when it has taken the keys, which may be after its start. */
+  useKeyRing(keyRing: ExportedKeyRing): Promise<void>
   /** Resolves when the process is gone, however it went. */
   readonly gone: Promise<WorkerEnd>
   kill(): void
@@ -34,6 +37,8 @@ export interface WorkerEnd {
 
 /** A confirmation is a handshake inside the process; a worker that takes longer is stuck. */
 const ANSWER_MS_MAX = 5_000
+/** One that is just starting has to load its sources first. */
+const STARTED_MS_MAX = 30_000
 
 /** What a worker inherits. Settings and secrets are not among it: they come over the channel. */
 const INHERITED = [
@@ -97,6 +102,9 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       const snapshot = await ask({ ask: 'metrics' })
       return typeof snapshot === 'boolean' ? [] : snapshot
     },
+    useKeyRing: async (keyRing) => {
+      await replies.expect((id) => send(child, { kind: 'key-ring', id, keyRing }), STARTED_MS_MAX)
+    },
     gone: gone.promise,
     kill: () => void child.kill('SIGKILL'),
   }
@@ -114,14 +122,17 @@ function createReplies() {
   const waiting = new Map<number, (answer: WorkerAnswer) => void>()
   let lastId = 0
   return {
-    expect: (sendRequest: (id: number) => void): Promise<boolean | MetricsSnapshot> => {
+    expect: (
+      sendRequest: (id: number) => void,
+      msMax = ANSWER_MS_MAX,
+    ): Promise<boolean | MetricsSnapshot> => {
       lastId += 1
       const id = lastId
       return new Promise((resolve, reject) => {
         const deadline = setTimeout(() => {
           waiting.delete(id)
-          reject(new Error(`An edge worker did not answer within ${ANSWER_MS_MAX} ms`))
-        }, ANSWER_MS_MAX)
+          reject(new Error(`An edge worker did not answer within ${msMax} ms`))
+        }, msMax)
         waiting.set(id, (answer) => {
           clearTimeout(deadline)
           if (answer.ok) resolve(answer.value)
