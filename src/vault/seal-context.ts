@@ -1,7 +1,12 @@
 import { strict as assert } from 'node:assert'
 
 /** What kinds of secrets there are. Part of what is authenticated: never rename one. */
-export type SealPurpose = 'certificate-key' | 'acme-account-key' | 'link-signing-key' | 'key-check'
+export type SealPurpose =
+  | 'certificate-key'
+  | 'acme-account-key'
+  | 'link-signing-key'
+  | 'webhook-key'
+  | 'key-check'
 
 /** Where a secret belongs. Authenticated, not stored: a row copied elsewhere does not open. */
 export interface SealContext {
