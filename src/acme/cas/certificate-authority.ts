@@ -1,3 +1,5 @@
+import type { CaLimits } from '../limits.ts'
+
 /** A certificate authority as data: what its directory does not say about itself. */
 export interface CertificateAuthority {
   /** What `acme.ca` calls it; a directory URL for one that is not in the list. */
@@ -14,4 +16,6 @@ export interface CertificateAuthority {
   readonly notAfter: 'refused' | 'honoured' | 'unknown'
   /** How long a validation takes at first guess; learned from then on. */
   readonly validationMs: number
+  /** How much it lets one customer do. `acme.limits` overrides it. */
+  readonly limits: CaLimits
 }

@@ -1,3 +1,4 @@
+import { CAUTIOUS_LIMITS } from '../limits.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 
 /** Needs `acme.eab`, to be used within seven days of its making; the account then never expires. */
@@ -8,4 +9,6 @@ export const google: CertificateAuthority = {
   caaIdentities: ['pki.goog'],
   notAfter: 'refused',
   validationMs: 2_000,
+  // Quotas belong to the customer's project and are not published for ACME.
+  limits: CAUTIOUS_LIMITS,
 }

@@ -1,3 +1,4 @@
+import { UNLIMITED } from '../limits.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 import { google } from './google.ts'
 import { letsencrypt } from './letsencrypt.ts'
@@ -31,5 +32,6 @@ export function findCertificateAuthority(text: string): CertificateAuthority | u
     notAfter: 'unknown',
     // It is likely to stand in the same house.
     validationMs: 25,
+    limits: UNLIMITED,
   }
 }

@@ -1,3 +1,4 @@
+import { CAUTIOUS_LIMITS } from '../limits.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 
 /** Needs `acme.eab`. Its certificates are Sectigo's, and so is its name in CAA records. */
@@ -8,4 +9,7 @@ export const zerossl: CertificateAuthority = {
   caaIdentities: ['sectigo.com'],
   notAfter: 'refused',
   validationMs: 5_000,
+  // It publishes no figures and is said to have no limit on orders, but answers bursts of requests
+  // with 429.
+  limits: CAUTIOUS_LIMITS,
 }
