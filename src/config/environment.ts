@@ -1,5 +1,5 @@
+import { nearestName } from '../kernel/index.ts'
 import type { GivenValue } from './given.ts'
-import { nearestName } from './nearest.ts'
 import { listSettings, unknownKey } from './settings.ts'
 
 /** The environment of the process. Only `config/load.ts` reaches the real one. */

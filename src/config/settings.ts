@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { nearestName } from '../kernel/index.ts'
 import { ConfigError } from './errors.ts'
-import { nearestName } from './nearest.ts'
 import { CONFIG_PARTS } from './parts.ts'
 
 /** One option of one part, as `<part>.<option>`. */

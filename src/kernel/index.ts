@@ -29,6 +29,7 @@ export {
 export { unreachable } from './exhaustive.ts'
 export { type Hostname, parentsOf, parseHostname, parseWireHostname } from './hostname.ts'
 export { newId } from './id.ts'
+export { nearestName } from './nearest-name.ts'
 export { NOTICE_KINDS, type NoticeKind } from './notice.ts'
 export { type Periodic, type PeriodicOptions, startPeriodic } from './periodic.ts'
 export { type Random, systemRandom } from './random.ts'
