@@ -159,6 +159,7 @@ interface EdgeNodeTable {
   started_at: number
   seen_at: number
   key_ids: Generated<string>
+  name: Generated<string>
 }
 
 export interface EdgeConfirmationRow {
@@ -254,4 +255,9 @@ export interface KeyRotationRow {
   finished_at: number | null
   secrets_total: number
   secrets_done: number
+  unreadable: number
+  retire_old: number
+  problem: string | null
+  lease_holder: string | null
+  lease_until: number | null
 }

@@ -140,11 +140,30 @@ create table key_rotations (
   updated_at bigint not null,
   finished_at bigint,
   secrets_total bigint not null,
-  secrets_done bigint not null
+  secrets_done bigint not null,
+  -- Secrets that no key at hand opens; they stay as they are.
+  unreadable bigint not null default 0,
+  -- Whether keys under which nothing rests any more are taken away at the end.
+  retire_old bigint not null default 0 check (retire_old in (0, 1)),
+  -- What went wrong at the end, as a sentence.
+  problem text,
+  lease_holder text,
+  lease_until bigint
 );
 
--- Which master keys a node can open with: a JSON array of key ids.
+-- One at a time.
+create unique index key_rotations_under_way on key_rotations ((finished_at is null))
+  where finished_at is null;
+-- What rests under which master key: its id is in bytes 2 to 9 of an envelope.
+create index certificates_by_key on certificates (substr(sealed_key, 2, 8), id)
+  where length(sealed_key) > 0;
+create index acme_orders_by_key on acme_orders (substr(sealed_key, 2, 8), id)
+  where length(sealed_key) > 0;
+
+-- Which master keys a node can open with, the one it seals with first: a JSON array of key ids.
 alter table edge_nodes add column key_ids text not null default '[]';
+-- What people call the node: its machine and process.
+alter table edge_nodes add column name text not null default '';
 
 -- What became of a certificate's handshake on each node before it is put to use.
 create table edge_rehearsals (
