@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Duration, days, parseDuration } from '../kernel/index.ts'
 import { CERTIFICATE_AUTHORITIES, findCertificateAuthority } from './cas/list.ts'
+import { limitOverrides } from './limit-overrides.ts'
 
 /** Certificates start their life an hour back, and CAs count: five for a set of names in a week. */
 const TERM_MIN: Duration = days(1)
@@ -54,6 +55,11 @@ export const acmeOptions = z.strictObject({
     .pipe(z.int().min(1).max(CONCURRENCY_MAX))
     .default(8)
     .describe('How many certificates are under way at the CA at once'),
+  limits: limitOverrides
+    .optional()
+    .describe(
+      'What a CA granted you, like letsencrypt.orders-per-account=3000/3h; else what it gives everybody',
+    ),
 })
 
 export type AcmeOptions = z.output<typeof acmeOptions>
