@@ -7,6 +7,7 @@ export type VaultErrorCode =
   | 'vault/unsafe-key-file' // others than us can read the key file
   | 'vault/bad-key' // what the source gave is not 32 bytes
   | 'vault/key-command-failed'
+  | 'vault/key-file-not-written' // the old content is as it was
   | 'vault/cannot-open' // an envelope was damaged, cut, or moved to another row
 
 export class VaultError extends AppError<VaultErrorCode> {

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { KEY_ID_BYTES } from './envelope.ts'
 
 /** One key-encryption key. Its id is derived from it, so a wrong key is noticed before it is used. */
@@ -40,6 +40,11 @@ export function toKeyEncryptionKey(bytes: Uint8Array, source: string): KeyEncryp
   bytes.fill(0)
   const id = createHmac('sha256', key).update('postern/key-id').digest()
   return { id: id.subarray(0, KEY_ID_BYTES).toString('hex'), key, source }
+}
+
+/** Makes a new key. */
+export function drawKey(source: string): KeyEncryptionKey {
+  return toKeyEncryptionKey(randomBytes(KEY_BYTES), source)
 }
 
 /** Joins keys to a ring; the first is the current one. A key given twice counts once. */

@@ -1,9 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { constants, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import {
+  constants,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+} from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { VaultError } from '../errors.ts'
-import { KEY_BYTES } from '../key-ring.ts'
+import { drawKey } from '../key-ring.ts'
+import { keyToLine } from '../key-text.ts'
 import type { KeySource } from './key-source.ts'
 
 /** `file:PATH`: a file that nobody but us can read. Made at the first start if it is not there. */
@@ -20,10 +31,11 @@ export const fileKeySource: KeySource = {
   },
 }
 
-/** Longer files are no keys, whatever they are. */
+/** Room for ninety keys. Longer files are no keys, whatever they are. */
 const FILE_BYTES_MAX = 4096
 
-async function readKeyFile(path: string): Promise<Buffer | undefined> {
+/** `undefined` if there is none. Throws 'vault/unsafe-key-file' for one that others can read. */
+export async function readKeyFile(path: string): Promise<Buffer | undefined> {
   // Not blocking, or a named pipe would hold us up for ever. A link is followed: secrets of
   // Kubernetes are links.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK
@@ -35,7 +47,7 @@ async function readKeyFile(path: string): Promise<Buffer | undefined> {
   await using _closing = file
   // Asked of the open file, so that it cannot be another one by the time it is read.
   refuseUnsafe(path, await file.stat())
-  return await readAll(file)
+  return await readAll(path, file)
 }
 
 function refuseUnsafe(path: string, stats: Stats): void {
@@ -57,10 +69,56 @@ function refuseUnsafe(path: string, stats: Stats): void {
   }
 }
 
-async function readAll(file: FileHandle): Promise<Buffer> {
-  const buffer = Buffer.alloc(FILE_BYTES_MAX)
-  const { bytesRead } = await file.read(buffer, 0, FILE_BYTES_MAX, 0)
-  return buffer.subarray(0, bytesRead)
+async function readAll(path: string, file: FileHandle): Promise<Buffer> {
+  const buffer = Buffer.alloc(FILE_BYTES_MAX + 1)
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
+  if (bytesRead <= FILE_BYTES_MAX) return buffer.subarray(0, bytesRead)
+  buffer.fill(0)
+  throw new VaultError('vault/bad-key', `The file ${path} is too long to hold keys.`, {
+    fix: `Point vault.key to a file of keys, one per line and ${FILE_BYTES_MAX} bytes at most.`,
+  })
+}
+
+/**
+ * Puts `text` in the place of the file's content: aside, durable, and only then under the name. A
+ * crash or a full disk leaves the old content as it was. Zeroes `text`.
+ */
+export async function replaceKeyFile(path: string, text: Buffer): Promise<void> {
+  try {
+    if (text.length > FILE_BYTES_MAX) throw new RangeError(`more than ${FILE_BYTES_MAX} bytes`)
+    // What a link points to is replaced, and not the link.
+    const target = await realpath(path)
+    await removeDrafts(target)
+    const draft = draftOf(target)
+    try {
+      await writeDurably(draft, text)
+      await rename(draft, target)
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
+    await syncFolders(dirname(target), dirname(target))
+  } catch (error) {
+    throw notWritten(path, error)
+  } finally {
+    text.fill(0)
+  }
+}
+
+/** What a process left that was killed while it wrote: keys, in a file that nobody would look for. */
+async function removeDrafts(target: string): Promise<void> {
+  const folder = dirname(target)
+  const names = await readdir(folder)
+  const drafts = names.filter(
+    (name) => name.startsWith(`${basename(target)}.`) && DRAFT_END.test(name),
+  )
+  for (const name of drafts) await rm(join(folder, name), { force: true })
+}
+
+const DRAFT_END = /\.[0-9a-f]{12}\.new$/
+
+function draftOf(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.new`
 }
 
 /**
@@ -69,10 +127,11 @@ async function readAll(file: FileHandle): Promise<Buffer> {
  */
 async function createKeyFile(path: string): Promise<'created' | 'was-there'> {
   const folder = dirname(path)
-  const draft = `${path}.${randomBytes(6).toString('hex')}.new`
+  const draft = draftOf(path)
   try {
     const topmost = await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeDurably(draft)
+    const text = keyToLine(drawKey(`file:${path}`))
+    await writeDurably(draft, text).finally(() => text.fill(0))
     try {
       await link(draft, path)
     } finally {
@@ -86,17 +145,10 @@ async function createKeyFile(path: string): Promise<'created' | 'was-there'> {
   }
 }
 
-async function writeDurably(path: string): Promise<void> {
-  const key = randomBytes(KEY_BYTES)
-  const text = Buffer.from(`${key.toString('base64')}\n`)
-  try {
-    await using file = await open(path, 'wx', 0o600)
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    key.fill(0)
-    text.fill(0)
-  }
+async function writeDurably(path: string, text: Buffer): Promise<void> {
+  await using file = await open(path, 'wx', 0o600)
+  await file.writeFile(text)
+  await file.sync()
 }
 
 /** Makes names durable: in `folder`, and in those above it up to `last`, which were made too. */
@@ -128,6 +180,18 @@ function notCreated(path: string, cause: unknown): VaultError {
     cause,
     fix: 'Make the folder writable, or point vault.key to a key of your own.',
   })
+}
+
+function notWritten(path: string, cause: unknown): VaultError {
+  const why = codeOf(cause) ?? (cause instanceof Error ? cause.message : 'unknown')
+  return new VaultError(
+    'vault/key-file-not-written',
+    `The key file ${path} could not be written (${why}); it is as it was.`,
+    {
+      cause,
+      fix: 'Make room, and let the user that Postern runs as write to the folder of the key file.',
+    },
+  )
 }
 
 function codeOf(error: unknown): unknown {

@@ -3,7 +3,8 @@ export interface KeySource {
   /** What `vault.key` calls it: the part before the colon. */
   readonly scheme: string
   /**
-   * Reads the key as text (base64 or hexadecimal); the caller zeroes the buffer. MUST have a
+   * Reads the keys as text (base64 or hexadecimal, one per line, the one that seals first); the
+   * caller zeroes the buffer. MUST have a
    * deadline and a bound, and throw a VaultError with a fix when there is no key. The text of the
    * key MUST NOT show in an error.
    */

@@ -77,7 +77,7 @@ describe('the text of a key', () => {
     ['31 bytes', key.subarray(1).toString('base64')],
     ['33 bytes', Buffer.concat([key, key.subarray(0, 1)]).toString('base64')],
     ['raw bytes', key.toString('latin1')],
-    ['two keys', `${key.toString('hex')}\n${key.toString('hex')}`],
+    ['a key and a word', `${key.toString('hex')}\nof mine`],
     ['a PEM file', '-----BEGIN PRIVATE KEY-----\n'],
   ])('may not be %s, and does not show in the error', async (_, text) => {
     const opening = open(`file:${await keyFile('bad.key', text)}`)
