@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Clock, Random } from '../kernel/index.ts'
+import type { Clock, NoticeKind, Random } from '../kernel/index.ts'
 import type { HostHistoryRow } from '../store/index.ts'
 
 /** One step of a host's story, as its owner reads it. */
@@ -25,7 +25,13 @@ const STEPS = [
   'activate',
   'serve',
   'renew',
+  'queue',
+  'rehearse',
   'https',
+  'leave',
+  'claim',
+  'bring',
+  'revoke',
   'retire',
 ] as const
 const OUTCOMES = ['done', 'asked', 'waiting', 'refused', 'failed'] as const
@@ -38,6 +44,11 @@ export interface HistoryDraft {
   readonly outcome: HistoryOutcome
   readonly code?: string | undefined
   readonly sentence: string
+  /** Its account is to be told, as this. */
+  readonly notice?: NoticeKind | undefined
+  /** Whom to tell, if not the account that has the host now. */
+  readonly account?: string | undefined
+  readonly certificateId?: string | undefined
 }
 
 /** Turns a draft into a row. */
@@ -56,7 +67,8 @@ export function createHistoryWriter({
 }): HistoryWriter {
   let lastAt = 0
   let counter = 0
-  return (hostname, { at, step, outcome, code, sentence }) => {
+  return (hostname, draft) => {
+    const { at, step, outcome, code, sentence, notice, account, certificateId } = draft
     const now = clock.now().getTime()
     counter = now === lastAt ? (counter + 1) % COUNTERS : 0
     lastAt = now
@@ -66,8 +78,11 @@ export function createHistoryWriter({
     random.bytes(8).copy(bytes, 8)
     const id = bytes.toString('hex')
     const happenedAt = at?.getTime() ?? now
-    const told = { notice: null, certificate_id: null, told_at: null }
-    return { id, hostname, at: happenedAt, step, outcome, code: code ?? null, sentence, ...told }
+    return {
+      ...{ id, hostname, at: happenedAt, step, outcome, code: code ?? null, sentence },
+      ...{ notice: notice ?? null, account: account ?? null },
+      ...{ certificate_id: certificateId ?? null, told_at: null },
+    }
   }
 }
 

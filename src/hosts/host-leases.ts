@@ -1,7 +1,7 @@
 import { after, type Clock, type Duration, days, type Hostname } from '../kernel/index.ts'
 import type { HostHistoryRow, Store } from '../store/index.ts'
-import type { Host } from './host.ts'
 import type { HistoryDraft, HistoryWriter } from './host-history.ts'
+import type { Host } from './host-life.ts'
 import { hostToColumns, type OnUnreadable, readRows, rowToHost } from './host-row.ts'
 
 /**

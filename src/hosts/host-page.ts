@@ -1,5 +1,5 @@
 import type { Store } from '../store/index.ts'
-import type { Host, HostState } from './host.ts'
+import type { Host, HostState } from './host-life.ts'
 import { rowToHost } from './host-row.ts'
 
 /** Which hosts to show, in the order of their names. */

@@ -1,6 +1,14 @@
 import { z } from 'zod'
-import { type Hostname, parseWireHostname, type ReasonCode } from '../kernel/index.ts'
-import type { Host, HostState } from './host.ts'
+import {
+  type Hostname,
+  NOTICE_KINDS,
+  type NoticeKind,
+  parseWireHostname,
+  type ReasonCode,
+  URGENCIES,
+  urgencyRank,
+} from '../kernel/index.ts'
+import type { Host, HostState } from './host-life.ts'
 
 const STATES = [
   'waiting-for-dns',
@@ -39,6 +47,14 @@ const checks = z
     ),
   )
 
+const maybeInstant = instant.nullable().transform((at) => at ?? undefined)
+
+/** A newer version's kind only keeps us from telling twice what we know. */
+const told = z
+  .string()
+  .nullable()
+  .transform((kind): NoticeKind | undefined => NOTICE_KINDS.find((known) => known === kind))
+
 const hostRow = z
   .object({
     hostname,
@@ -50,9 +66,21 @@ const hostRow = z
     checks,
     https_safe: z.number(),
     failures: z.number(),
-    next_attempt_at: instant.nullable(),
+    next_attempt_at: maybeInstant,
     created_at: instant,
     updated_at: instant,
+    account: z.string(),
+    priority: z.number().transform((rank) => URGENCIES[rank] ?? 'renewal'),
+    queued_at: maybeInstant,
+    renewal_asked_at: maybeInstant,
+    away_at: maybeInstant,
+    left_at: maybeInstant,
+    looked_at: maybeInstant,
+    visited_at: maybeInstant,
+    certificate_from: z.enum(['acme', 'customer']),
+    take_over: z.number(),
+    told,
+    claim_token: z.string().nullable(),
   })
   .transform(
     (row): Host => ({
@@ -70,7 +98,19 @@ const hostRow = z
       checks: row.checks,
       httpsSafe: row.https_safe === 1,
       failures: row.failures,
-      nextAttemptAt: row.next_attempt_at ?? undefined,
+      nextAttemptAt: row.next_attempt_at,
+      account: row.account,
+      urgency: row.priority,
+      queuedAt: row.queued_at,
+      renewalAskedAt: row.renewal_asked_at,
+      awayAt: row.away_at,
+      leftAt: row.left_at,
+      lookedAt: row.looked_at,
+      visitedAt: row.visited_at,
+      certificateFrom: row.certificate_from,
+      takeOver: row.take_over === 1,
+      told: row.told,
+      claimToken: row.claim_token ?? undefined,
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }),
@@ -105,10 +145,11 @@ export function rowToHostname(row: { readonly hostname: string }): Hostname {
   return hostname.parse(row.hostname)
 }
 
-/** The columns of a host that its moves may change. */
+/** The columns of a host that its moves may change: not its visits, and not its rank in the queue. */
 export function hostToColumns(host: Host) {
   return {
     domain: host.domain,
+    account: host.account,
     state: host.state,
     reason_code: host.reason?.code ?? null,
     reason_sentence: host.reason?.sentence ?? null,
@@ -117,6 +158,16 @@ export function hostToColumns(host: Host) {
     https_safe: host.httpsSafe ? 1 : 0,
     failures: host.failures,
     next_attempt_at: host.nextAttemptAt?.getTime() ?? null,
+    priority: urgencyRank(host.urgency),
+    queued_at: host.queuedAt?.getTime() ?? null,
+    renewal_asked_at: host.renewalAskedAt?.getTime() ?? null,
+    away_at: host.awayAt?.getTime() ?? null,
+    left_at: host.leftAt?.getTime() ?? null,
+    looked_at: host.lookedAt?.getTime() ?? null,
+    certificate_from: host.certificateFrom,
+    take_over: host.takeOver ? 1 : 0,
+    told: host.told ?? null,
+    claim_token: host.claimToken ?? null,
     created_at: host.createdAt.getTime(),
     updated_at: host.updatedAt.getTime(),
   }

@@ -1,7 +1,8 @@
 import type { Clock, Hostname, Random } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
-import { type Host, type HostEvent, type HostState, moveHost, newHost } from './host.ts'
+import { moveHost } from './host.ts'
 import { HostError } from './host-error.ts'
+import type { HostEvent } from './host-event.ts'
 import {
   createHistoryWriter,
   type HistoryDraft,
@@ -10,6 +11,7 @@ import {
   rowToHistoryEntry,
 } from './host-history.ts'
 import { createHostLeases, type HostLeases } from './host-leases.ts'
+import { type Host, type HostState, newHost } from './host-life.ts'
 import { countByState, type HostPage, type HostQuery, pageOfHosts } from './host-page.ts'
 import { hostToColumns, type OnUnreadable, readRows, rowToHost, rowToHostname } from './host-row.ts'
 import { destroyRetiredKeys, retiredWithKeys } from './retired-keys.ts'

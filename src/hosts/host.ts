@@ -2,192 +2,240 @@ import {
   after,
   backoff,
   type Duration,
-  type Hostname,
   hours,
   milliseconds,
   minutes,
-  type Random,
   type Reason,
   seconds,
   unreachable,
+  urgencyRank,
 } from '../kernel/index.ts'
+import type { HostEvent, MoveContext } from './host-event.ts'
+import {
+  type CertificateLife,
+  type Host,
+  type HostState,
+  hasCaReason,
+  httpsEndsAt,
+  isWaitingForCa,
+  NOTHING_UNDER_WAY,
+  staysSafe,
+} from './host-life.ts'
+import { next, paceOfLooks, paceOfRegularLooks, paceOfServing } from './host-pace.ts'
+import { urgencyOf } from './urgency.ts'
 
-/** Where a host stands. `failing` and `paused` hosts may still be serving a certificate. */
-export type HostState = 'waiting-for-dns' | 'issuing' | 'active' | 'failing' | 'paused' | 'retired'
-
-/** A name that a customer points at us, and how far it has come. */
-export interface Host {
-  readonly hostname: Hostname
-  readonly domain: string
-  readonly state: HostState
-  /** Why it is not (or no longer) well. */
-  readonly reason: Reason | undefined
-  /** What the last look at it found. */
-  readonly checks: readonly Check[]
-  /** Every edge worker serves its certificate: mail may link to it with https. */
-  readonly httpsSafe: boolean
-  /** Looks or attempts in a row that led nowhere. */
-  readonly failures: number
-  readonly nextAttemptAt: Date | undefined
-  readonly createdAt: Date
-  readonly updatedAt: Date
-}
-
-/** One thing that was looked at. */
-export interface Check {
-  readonly name: string
-  readonly ok: boolean
-  readonly seen: string
-  readonly expected?: string | undefined
-}
-
-/** What a host's life needs to know of the certificate that is being served. */
-export interface CertificateLife {
-  readonly notBefore: Date
-  readonly notAfter: Date
-  readonly renewAt: Date
-}
-
-/** What can happen to a host. `life` is that of the certificate served now. */
-export type HostEvent =
-  | { readonly kind: 'check-asked' }
-  | { readonly kind: 'renewal-asked' }
-  | { readonly kind: 'ready'; readonly checks: readonly Check[] }
-  | {
-      readonly kind: 'not-ready'
-      readonly reason: Reason
-      readonly checks: readonly Check[]
-      readonly life: CertificateLife | undefined
-    }
-  | {
-      readonly kind: 'refused'
-      readonly reason: Reason
-      /** When the CA says it makes sense to come back. */
-      readonly retryAt: Date | undefined
-      readonly life: CertificateLife | undefined
-    }
-  /** The certificate is there, but not every edge worker serves it yet. */
-  | { readonly kind: 'not-served'; readonly reason: Reason; readonly life: CertificateLife }
-  | { readonly kind: 'served'; readonly life: CertificateLife }
-  /** Something of ours broke while working on it. */
-  | { readonly kind: 'failed'; readonly reason: Reason }
-  | { readonly kind: 'https-ending' }
-  | { readonly kind: 'retired' }
-
-export interface MoveContext {
-  readonly now: Date
-  readonly random: Random
-}
-
-/** A host as it begins: to be looked at right now. */
-export function newHost(hostname: Hostname, domain: string, now: Date): Host {
-  return {
-    hostname,
-    domain,
-    state: 'waiting-for-dns',
-    reason: undefined,
-    checks: [],
-    httpsSafe: false,
-    failures: 0,
-    nextAttemptAt: now,
-    createdAt: now,
-    updatedAt: now,
-  }
-}
+type Life = CertificateLife | undefined
 
 /** Moves a host along: the whole state machine, and the pace of what comes next. */
-export function moveHost(host: Host, event: HostEvent, { now, random }: MoveContext): Host {
+export function moveHost(host: Host, event: HostEvent, context: MoveContext): Host {
+  const { now, random } = context
   const moved = { ...host, updatedAt: now }
   switch (event.kind) {
     case 'check-asked':
       return { ...moved, failures: failuresOnceAsked(host), ...dueOnceAsked(host, now) }
     case 'renewal-asked':
-      return { ...moved, ...dueOnceAsked(host, now) }
+      return { ...moved, ...askedFor(host, now), ...dueOnceAsked(host, now) }
+    case 'looked':
+    case 'mismatched':
     case 'ready':
-      return { ...moved, ...ready(host), checks: event.checks }
-    case 'not-ready': {
-      const { reason, checks, life } = event
-      if (isWaitingForCa(host, now)) {
-        return { ...moved, checks, httpsSafe: staysSafe(host, life, now) }
-      }
-      const state = isNew(host) && !life ? 'waiting-for-dns' : 'failing'
-      const failures = host.failures + 1
-      const delay = state === 'failing' ? backoff(failures, random) : paceOfLooks(failures, random)
-      const httpsSafe = staysSafe(host, life, now)
-      return { ...moved, state, reason, checks, failures, httpsSafe, ...next(now, delay) }
-    }
+    case 'not-ready':
+    case 'left':
+      return moveOnLook({ ...moved, lookedAt: now }, event, context)
+    case 'ended':
+      return { ...moved, state: 'waiting-for-dns', httpsSafe: false, urgency: 'first' }
     case 'refused': {
       const { reason, retryAt, life } = event
       const state = reason.code === 'ca/paused' ? 'paused' : 'failing'
       const failures = host.failures + 1
       const delay = backoff(state === 'paused' ? PAUSED_FAILURES : failures, random)
-      const httpsSafe = staysSafe(host, life, now)
-      return { ...moved, state, reason, failures, httpsSafe, ...next(now, delay, retryAt) }
+      const standing = standingWith(host, life, context)
+      return { ...moved, ...standing, state, reason, failures, ...next(now, delay, retryAt) }
     }
+    case 'queued':
+    case 'held':
+    case 'soaking':
+      return { ...moved, ...moveToWait(host, event, context) }
     case 'not-served': {
       const { reason, life } = event
       const failures = host.failures + 1
-      const httpsSafe = staysSafe(host, life, now)
-      return {
-        ...moved,
-        reason,
-        failures,
-        httpsSafe,
-        ...next(now, paceOfServing(failures, random)),
-      }
+      const due = next(now, paceOfServing(failures, random))
+      return { ...moved, ...standingWith(host, life, context), reason, failures, ...due }
     }
     case 'served': {
       const { life } = event
       const httpsSafe = now < httpsEndsAt(life)
-      const nextAttemptAt = life.renewAt
-      return { ...moved, state: 'active', reason: undefined, failures: 0, httpsSafe, nextAttemptAt }
+      const served = { ...moved, ...NOTHING_UNDER_WAY, ...WELL, httpsSafe }
+      return { ...served, state: 'active', ...onceWell(served, life, context) }
     }
     case 'failed': {
       if (isWaitingForCa(host, now)) return moved
       const { reason } = event
       const failures = host.failures + 1
-      return { ...moved, reason, failures, ...next(now, backoff(failures, random)) }
+      return {
+        ...moved,
+        queuedAt: undefined,
+        reason,
+        failures,
+        ...next(now, backoff(failures, random)),
+      }
     }
     case 'https-ending':
       return { ...moved, httpsSafe: false }
+    case 'brought': {
+      const from = { certificateFrom: 'customer', takeOver: event.takeOver } as const
+      return { ...moved, ...NOTHING_UNDER_WAY, ...WELL, ...from, nextAttemptAt: now }
+    }
+    case 'handed-over': {
+      const from = { certificateFrom: 'acme', takeOver: false } as const
+      return { ...moved, ...from, ...askedFor(host, now), ...dueOnceAsked(host, now) }
+    }
     case 'retired':
       return {
-        ...moved,
-        state: 'retired',
-        reason: undefined,
-        checks: [],
-        httpsSafe: false,
-        failures: 0,
-        nextAttemptAt: undefined,
+        ...{ ...moved, ...NOTHING_UNDER_WAY, ...WELL },
+        ...{ state: 'retired', checks: [], httpsSafe: false, nextAttemptAt: undefined },
+        ...{ urgency: 'first', certificateFrom: 'acme', takeOver: false, claimToken: undefined },
       }
     default:
       return unreachable(event)
   }
 }
 
-/**
- * When mail must stop linking to a certificate with https, unless it has been replaced by then:
- * an hour before its end, or when 95 % of a very short life are over.
- */
-export function httpsEndsAt({ notBefore, notAfter }: CertificateLife): Date {
-  const margin = Math.min(HTTPS_MARGIN, (notAfter.getTime() - notBefore.getTime()) / 20)
-  return after(notAfter, milliseconds(-margin))
+const WELL = { reason: undefined, failures: 0 } as const
+
+type LookEvent = Extract<
+  HostEvent,
+  { kind: 'looked' | 'mismatched' | 'ready' | 'not-ready' | 'left' }
+>
+
+/** `moved` is the host as it was, with the look noted. */
+function moveOnLook(moved: Host, event: LookEvent, context: MoveContext): Host {
+  const { now, random, lookEvery } = context
+  const { checks } = event
+  const here = { awayAt: undefined, leftAt: undefined }
+  switch (event.kind) {
+    case 'ready':
+      return { ...moved, ...here, ...ready(moved), claimToken: undefined, checks }
+    case 'looked': {
+      const { life } = event
+      const well = {
+        ...moved,
+        ...here,
+        ...WELL,
+        renewalAskedAt: undefined,
+        told: undefined,
+        checks,
+      }
+      return { ...well, httpsSafe: staysSafe(moved, life, now), ...onceWell(well, life, context) }
+    }
+    case 'mismatched': {
+      const { reason, life } = event
+      const failures = moved.failures + 1
+      const { nextAttemptAt } = next(now, backoff(failures, random))
+      const due = { nextAttemptAt: earlier(nextAttemptAt, renewalOf(moved, life, now)) }
+      return {
+        ...moved,
+        ...here,
+        ...standingWith(moved, life, context),
+        reason,
+        checks,
+        failures,
+        ...due,
+      }
+    }
+    case 'left': {
+      const over = { ...NOTHING_UNDER_WAY, told: moved.told, awayAt: moved.awayAt, leftAt: now }
+      const { reason } = event
+      const due = next(now, paceOfRegularLooks(lookEvery, random))
+      return { ...moved, ...over, state: 'failing', reason, checks, httpsSafe: false, ...due }
+    }
+    case 'not-ready':
+      return moveNotReady(moved, event, context)
+  }
 }
+
+function moveNotReady(
+  moved: Host,
+  { reason, checks, life, isAway }: Extract<HostEvent, { kind: 'not-ready' }>,
+  context: MoveContext,
+): Host {
+  const { now, random, lookEvery } = context
+  const awayAt = whenAway(moved, isAway === true && life !== undefined, { reason, now })
+  const seen = { ...moved, checks, awayAt }
+  if (isWaitingForCa(moved, now)) return { ...seen, httpsSafe: staysSafe(moved, life, now) }
+  const state = stateNotReady(moved, reason, life)
+  const failures = moved.failures + 1
+  const dueAfter = (): Duration => {
+    if (moved.leftAt) return paceOfRegularLooks(lookEvery, random)
+    return state === 'waiting-for-dns' ? paceOfLooks(failures, random) : backoff(failures, random)
+  }
+  const standing = standingWith(moved, life, context)
+  return { ...seen, ...standing, state, reason, failures, ...next(now, dueAfter()) }
+}
+
+function stateNotReady(host: Host, reason: Reason, life: Life): HostState {
+  if (!life && (isNew(host) || host.leftAt)) return 'waiting-for-dns'
+  // Name servers have bad minutes; while nothing is due, that is no news.
+  const mayPass = host.state === 'active' && isUnanswered(reason) && host.failures < LOOKS_TO_PASS
+  return mayPass ? 'active' : 'failing'
+}
+
+/** An answer that did not come says nothing, neither for nor against. */
+function whenAway(
+  { awayAt }: Host,
+  isAway: boolean,
+  { reason, now }: { readonly reason: Reason; readonly now: Date },
+): Date | undefined {
+  if (isAway) return awayAt ?? now
+  return isUnanswered(reason) ? awayAt : undefined
+}
+
+function isUnanswered({ code }: Reason): boolean {
+  return code === 'dns/servfail'
+}
+
+const LOOKS_TO_PASS = 2
 
 /**
- * Has the CA refused, and is the time not over that it named, or that we leave it? Such a host may
- * be looked at, but nobody's wish takes it to the CA before `nextAttemptAt`.
+ * Is it certain now that DNS leads elsewhere? Several looks in an hour or more: a zone that was
+ * edited wrongly, and mended, costs nothing.
  */
-export function isWaitingForCa(host: Host, now: Date): boolean {
-  return hasCaReason(host) && host.nextAttemptAt !== undefined && now < host.nextAttemptAt
+export function hasLeft({ awayAt, leftAt, failures }: Host, now: Date): boolean {
+  if (leftAt || !awayAt) return false
+  return failures >= LOOKS_TO_LEAVE && now.getTime() - awayAt.getTime() >= TIME_TO_LEAVE
 }
 
-function hasCaReason({ reason }: Host): boolean {
-  return reason?.code.startsWith('ca/') === true
+const LOOKS_TO_LEAVE = 3
+const TIME_TO_LEAVE = hours(1)
+
+function moveToWait(
+  host: Host,
+  event: Extract<HostEvent, { kind: 'queued' | 'held' | 'soaking' }>,
+  context: MoveContext,
+): Partial<Host> {
+  const { now, random } = context
+  const standing = standingWith(host, event.life, context)
+  switch (event.kind) {
+    case 'soaking':
+      return { ...standing, ...WELL, state: 'active', nextAttemptAt: event.until }
+    case 'queued': {
+      const { reason, until } = event
+      return { ...standing, reason, queuedAt: host.queuedAt ?? now, nextAttemptAt: until }
+    }
+    case 'held': {
+      const { reason, until } = event
+      const state = reason.code === 'ca/paused' ? 'paused' : host.state
+      const spread = milliseconds(HELD_SPREAD * random.fraction())
+      const due = until
+        ? next(now, HELD_MIN, after(until, spread))
+        : next(now, backoff(host.failures + 1, random))
+      return { ...standing, state, reason, ...due }
+    }
+  }
 }
 
-/** The longest margin of `httpsEndsAt`: mail sent just before should still be opened with https. */
-export const HTTPS_MARGIN = hours(1)
+/** Many are told the same time: they are looked at anew before they come, which takes a while. */
+const HELD_SPREAD = minutes(1)
+const HELD_MIN = seconds(10)
 
 /** A pause is lifted by a person, at the CA: once a day is often enough to notice. */
 const PAUSED_FAILURES = 4
@@ -203,46 +251,50 @@ function dueOnceAsked(host: Host, now: Date): Pick<Host, 'nextAttemptAt'> {
   return { nextAttemptAt: isWaitingForCa(host, now) ? host.nextAttemptAt : now }
 }
 
+function askedFor(host: Host, now: Date): Pick<Host, 'renewalAskedAt' | 'urgency'> {
+  const isMoreUrgent = urgencyRank(host.urgency) < urgencyRank('replace-now')
+  const urgency = isNew(host) || isMoreUrgent ? host.urgency : 'replace-now'
+  return { renewalAskedAt: now, urgency }
+}
+
 /** Looks that led nowhere must not slow down what the CA is asked afterwards. */
 function ready(host: Host): Partial<Host> {
-  return host.state === 'waiting-for-dns'
-    ? { state: 'issuing', reason: undefined, failures: 0 }
-    : {}
+  return host.state === 'waiting-for-dns' ? { state: 'issuing', ...WELL } : {}
 }
 
 function isNew({ state }: Host): boolean {
   return state === 'waiting-for-dns' || state === 'issuing'
 }
 
-function staysSafe(host: Host, life: CertificateLife | undefined, now: Date): boolean {
-  return host.httpsSafe && life !== undefined && now < httpsEndsAt(life)
+/** What follows from the certificate alone, for a host that is not in the queue (any more). */
+function standingWith(
+  host: Host,
+  life: Life,
+  context: MoveContext,
+): Pick<Host, 'httpsSafe' | 'urgency' | 'queuedAt'> {
+  const httpsSafe = staysSafe(host, life, context.now)
+  return { httpsSafe, urgency: urgencyOf(host, life, context), queuedAt: undefined }
 }
 
-function next(now: Date, delay: Duration, atLeast = now): { readonly nextAttemptAt: Date } {
-  const planned = after(now, delay)
-  return { nextAttemptAt: planned > atLeast ? planned : atLeast }
+/** Due again when its certificate is, or for the next regular look. */
+function onceWell(
+  host: Host,
+  life: CertificateLife,
+  context: MoveContext,
+): Pick<Host, 'urgency' | 'nextAttemptAt'> {
+  const { now, random, lookEvery } = context
+  const renewAt = renewalOf(host, life, now)
+  const look =
+    lookEvery === undefined && renewAt ? undefined : paceOfRegularLooks(lookEvery, random)
+  const nextAttemptAt = look === undefined ? renewAt : earlier(after(now, look), renewAt)
+  return { urgency: urgencyOf(host, life, context), nextAttemptAt }
 }
 
-/**
- * A look costs a few DNS questions and somebody may be sitting in front of it: every two seconds at
- * first, every minute after some ten, and from about an hour on at the pace of everything else.
- */
-function paceOfLooks(failures: number, random: Random): Duration {
-  if (failures > QUICK_LOOKS) return backoff(failures - QUICK_LOOKS, random)
-  const delay = Math.min(FIRST_LOOK * LOOK_GROWTH ** (failures - 1), LONGEST_QUICK_LOOK)
-  return milliseconds(Math.round(delay * (1 + LOOK_JITTER * random.fraction())))
+/** When a CA is to be asked for the next one; a time that has passed without that means nothing. */
+function renewalOf(host: Host, { renewAt }: CertificateLife, now: Date): Date | undefined {
+  return host.certificateFrom === 'acme' && renewAt > now ? renewAt : undefined
 }
 
-/** Our own workers cost nothing to ask, and a customer waits: never slower than a minute. */
-function paceOfServing(failures: number, random: Random): Duration {
-  return milliseconds(
-    Math.min(paceOfLooks(Math.min(failures, QUICK_LOOKS), random), LONGEST_QUICK_LOOK),
-  )
+function earlier(one: Date, other: Date | undefined): Date {
+  return other && other < one ? other : one
 }
-
-const FIRST_LOOK = seconds(2)
-const LOOK_GROWTH = 1.4
-const LONGEST_QUICK_LOOK = minutes(1)
-/** The growing ones last 4 minutes, the others 56. */
-const QUICK_LOOKS = 66
-const LOOK_JITTER = 0.1

@@ -5,19 +5,10 @@
  */
 export type { CaaAuthority, CaaLook } from './caa.ts'
 export { createHostDirectory, type HostDirectory } from './directory.ts'
-export {
-  type CertificateLife,
-  type Check,
-  type Host,
-  type HostEvent,
-  type HostState,
-  HTTPS_MARGIN,
-  httpsEndsAt,
-  isWaitingForCa,
-  moveHost,
-  newHost,
-} from './host.ts'
+export { type FairShare, fairRank } from './fair-rank.ts'
+export { hasLeft, moveHost } from './host.ts'
 export { HostError, type HostErrorCode } from './host-error.ts'
+export type { HostEvent, MoveContext } from './host-event.ts'
 export type {
   HistoryDraft,
   HistoryEntry,
@@ -25,6 +16,17 @@ export type {
   HistoryStep,
 } from './host-history.ts'
 export type { ClaimedHost, DueClaim, HostLeases, HostSaving, LeaseClaim } from './host-leases.ts'
+export {
+  type CertificateLife,
+  type Check,
+  DEFAULT_ACCOUNT,
+  type Host,
+  type HostState,
+  HTTPS_MARGIN,
+  httpsEndsAt,
+  isWaitingForCa,
+  newHost,
+} from './host-life.ts'
 export type { HostPage, HostQuery } from './host-page.ts'
 export {
   type AddedHost,
@@ -42,3 +44,11 @@ export {
   type PreflightFacts,
   type PreflightJudgement,
 } from './preflight.ts'
+export {
+  END_IS_NEAR,
+  isEndNear,
+  isIdle,
+  type UrgencyContext,
+  type UrgencyHost,
+  urgencyOf,
+} from './urgency.ts'

@@ -7,7 +7,7 @@ import {
   toPrintable,
 } from '../net/index.ts'
 import { type CaaAuthority, type CaaLook, judgeCaa } from './caa.ts'
-import type { Check } from './host.ts'
+import type { Check } from './host-life.ts'
 
 /** What was seen of a host from outside, before a CA is asked for anything. */
 export interface PreflightFacts {

@@ -9,6 +9,8 @@ export const NOTICE_KINDS = [
   'returned',
   'mismatch',
   'revoked',
+  /** The name has gone over to another account, which proved that it may have it. */
+  'moved',
 ] as const
 
 export type NoticeKind = (typeof NOTICE_KINDS)[number]

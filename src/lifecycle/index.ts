@@ -8,6 +8,7 @@ export type { LifecycleOptions } from './options.ts'
 export type {
   LifecycleDeps,
   LifecycleSettings,
+  Rehearsal,
   ServingCheck,
   ServingConfirmation,
 } from './ports.ts'

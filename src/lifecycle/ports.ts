@@ -35,7 +35,17 @@ export interface ServingCheck {
     certificateId: string,
     signal: AbortSignal,
   ): Promise<ServingConfirmation>
+  /**
+   * Lets each edge worker shake hands with itself with a certificate that is not in use yet, and
+   * that no visitor meets.
+   */
+  rehearse(hostname: Hostname, certificateId: string, signal: AbortSignal): Promise<Rehearsal>
 }
+
+export type Rehearsal =
+  | { readonly kind: 'went-well' }
+  /** `why` ends a sentence. */
+  | { readonly kind: 'failed'; readonly why: string }
 
 export type ServingConfirmation =
   | { readonly kind: 'served' }

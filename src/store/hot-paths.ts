@@ -3,7 +3,7 @@ import type { CertificateRow, HitRow } from './schema.ts'
 /** What the edge needs of a certificate on a cache miss. */
 export type ServedCertificateRow = Pick<
   CertificateRow,
-  'id' | 'serial' | 'not_after' | 'chain_pem' | 'sealed_key'
+  'id' | 'serial' | 'not_after' | 'chain_pem' | 'sealed_key' | 'key_type' | 'revoked_at'
 >
 
 /** A batch is read in a few milliseconds, so that nobody else waits long. */

@@ -31,6 +31,5 @@ export type {
   LinkKeyRow,
   Schema,
   WebhookDeliveryRow,
-  WebhookRow,
 } from './schema.ts'
 export type { Notice, Store } from './store.ts'

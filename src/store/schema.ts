@@ -26,7 +26,7 @@ export interface Schema {
   readonly acme_names: AcmeNameRow
   readonly acme_authorities: AcmeAuthorityRow
   readonly events: EventRow
-  readonly webhooks: WebhookRow
+  readonly webhooks: WebhookTable
   readonly webhook_deliveries: WebhookDeliveryRow
   readonly key_rotations: KeyRotationRow
 }
@@ -65,11 +65,16 @@ interface HostTable {
   queue_rank: number | null
   queued_at: number | null
   renewal_asked_at: number | null
+  away_at: number | null
   left_at: number | null
+  leave_at: number | null
   looked_at: number | null
   visited_at: number | null
   certificate_from: Generated<string>
+  take_over: Generated<number>
+  told: string | null
   claim_token: string | null
+  released_by: string | null
 }
 
 export interface HostHistoryRow {
@@ -81,6 +86,7 @@ export interface HostHistoryRow {
   code: string | null
   sentence: string
   notice: string | null
+  account: string | null
   certificate_id: string | null
   told_at: number | null
 }
@@ -104,7 +110,9 @@ export interface CertificateRow {
   window_url: string | null
   ask_at: number | null
   revoked_at: number | null
+  activated_at: number | null
   warned_days: number | null
+  key_type: string
 }
 
 export interface AcmeAccountRow {
@@ -191,6 +199,7 @@ export interface HostClaimRow {
 }
 
 export interface FairShareRow {
+  priority: number
   account: string
   last_rank: number
 }
@@ -229,11 +238,19 @@ export interface EventRow {
   data: string
 }
 
-export interface WebhookRow {
+interface WebhookTable {
   account: string
   url: string
   sealed_key: Buffer
   created_at: number
+  due_at: number | null
+  failures: Generated<number>
+  problem: string | null
+  problem_at: number | null
+  held_until: number | null
+  delivered_at: number | null
+  lease_until: number | null
+  lease_fence: Generated<number>
 }
 
 export interface WebhookDeliveryRow {

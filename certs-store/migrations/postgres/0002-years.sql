@@ -17,20 +17,35 @@ alter table hosts add column queue_rank bigint;
 alter table hosts add column queued_at bigint;
 -- A new certificate was asked for although the old one would do.
 alter table hosts add column renewal_asked_at bigint;
--- Since when DNS does not point here any more, of a host that once was active.
+-- Since when looks at a host that was active find that DNS leads elsewhere.
+alter table hosts add column away_at bigint;
+-- Since when that is certain: the host has left.
 alter table hosts add column left_at bigint;
+-- When its authorizations are to be deactivated, as it has left or was retired; empty: done.
+alter table hosts add column leave_at bigint;
 alter table hosts add column looked_at bigint;
 -- Roughly when somebody last opened a link, to the day.
 alter table hosts add column visited_at bigint;
 alter table hosts add column certificate_from text not null default 'acme'
   check (certificate_from in ('acme', 'customer'));
+-- Whether a CA is asked when the customer's own certificate ends.
+alter table hosts add column take_over bigint not null default 0 check (take_over in (0, 1));
+-- What its account was told of the trouble it is in: once is enough.
+alter table hosts add column told text;
 -- Set while a TXT record has to prove that the name was not taken over from another account.
 alter table hosts add column claim_token text;
+-- Until then: the account that had the name before, and needs no proof to come back.
+alter table hosts add column released_by text;
+-- The edge answers for none that is retired or yet to be proven.
+drop index hosts_live;
+create index hosts_live on hosts (hostname) where state <> 'retired' and claim_token is null;
 drop index hosts_by_next_attempt;
 create index hosts_due on hosts (priority, next_attempt_at)
   where next_attempt_at is not null and queue_rank is null;
 create index hosts_queued on hosts (priority, queue_rank) where queue_rank is not null;
 create index hosts_by_account on hosts (account, hostname);
+create index hosts_to_leave on hosts (leave_at) where leave_at is not null;
+create index hosts_left on hosts (left_at) where left_at is not null;
 
 -- Proofs that another account was asked for, of names it does not have yet.
 create table host_claims (
@@ -41,14 +56,18 @@ create table host_claims (
   primary key (hostname, account)
 );
 
--- The place of the last host that each account put into the queue.
+-- The place of the last host of this priority that each account put into the queue.
 create table fair_shares (
-  account text not null primary key,
-  last_rank bigint not null
+  priority bigint not null,
+  account text not null,
+  last_rank bigint not null,
+  primary key (priority, account)
 );
 
 -- An entry with a notice is told to the host's account, once it is written.
 alter table host_history add column notice text;
+-- Whom: the account that had the host then.
+alter table host_history add column account text;
 alter table host_history add column certificate_id text;
 alter table host_history add column told_at bigint;
 create index host_history_untold on host_history (id) where notice is not null and told_at is null;
@@ -59,8 +78,15 @@ alter table certificates add column window_end bigint;
 alter table certificates add column window_url text;
 alter table certificates add column ask_at bigint;
 alter table certificates add column revoked_at bigint;
+-- When it was first put to use. One with a key that never was waits for that.
+alter table certificates add column activated_at bigint;
 -- The owner of a certificate of their own has been warned that so many days are left.
 alter table certificates add column warned_days bigint;
+-- Until now all keys were ours, and of P-256.
+alter table certificates add column key_type text not null default 'ec'
+  check (key_type in ('ec', 'rsa'));
+update certificates set activated_at = created_at;
+update certificates set ask_at = created_at where is_current = 1;
 create index certificates_to_ask on certificates (ask_at) where ask_at is not null;
 create index certificates_by_renewal on certificates (renew_at) where is_current = 1;
 
@@ -108,14 +134,27 @@ create table events (
   data text not null
 );
 create index events_by_account on events (account, id);
+create index events_by_hostname on events (hostname, id);
 
 -- Where an account wants to be told, and the key that signs it.
 create table webhooks (
   account text not null primary key,
   url text not null,
   sealed_key bytea not null,
-  created_at bigint not null
+  created_at bigint not null,
+  -- When there is something to deliver; empty: nothing waits.
+  due_at bigint,
+  -- How often in a row it went wrong, and what was last seen.
+  failures bigint not null default 0,
+  problem text,
+  problem_at bigint,
+  -- The receiver is left alone until then.
+  held_until bigint,
+  delivered_at bigint,
+  lease_until bigint,
+  lease_fence bigint not null default 0
 );
+create index webhooks_due on webhooks (due_at) where due_at is not null;
 
 -- Events on their way to a webhook.
 create table webhook_deliveries (
@@ -128,9 +167,7 @@ create table webhook_deliveries (
   created_at bigint not null,
   updated_at bigint not null
 );
-create index webhook_deliveries_due on webhook_deliveries (next_attempt_at)
-  where state = 'waiting';
-create index webhook_deliveries_by_account on webhook_deliveries (account, event_id);
+create index webhook_deliveries_by_state on webhook_deliveries (state, account, event_id);
 
 -- Rewrapping of all secrets under another master key, and how far it has come.
 create table key_rotations (

@@ -36,9 +36,10 @@ export function createPostgresHotPaths({ run }: Pick<DeadlinePool, 'run'>): HotP
 const SERVED_CERTIFICATE = {
   name: 'postern-served-certificate',
   text: `
-    select c.id, c.serial, c.not_after, c.chain_pem, c.sealed_key
+    select c.id, c.serial, c.not_after, c.chain_pem, c.sealed_key, c.key_type, c.revoked_at
     from certificates c join hosts h on h.hostname = c.hostname
-    where c.hostname = $1 and c.is_current = 1 and h.state <> 'retired'`,
+    where c.hostname = $1 and c.is_current = 1 and h.state <> 'retired'
+      and h.claim_token is null`,
 }
 
 const KEY_AUTHORIZATION = {
@@ -50,13 +51,15 @@ const KEY_AUTHORIZATION = {
 
 const HAS_HOST = {
   name: 'postern-has-host',
-  text: `select 1 from hosts where hostname = $1 and state <> 'retired'`,
+  text: `
+    select 1 from hosts where hostname = $1 and state <> 'retired' and claim_token is null`,
 }
 
 const HOSTNAMES_AFTER = {
   name: 'postern-hostnames-after',
   text: `
-    select hostname from hosts where hostname > $1 and state <> 'retired'
+    select hostname from hosts
+    where hostname > $1 and state <> 'retired' and claim_token is null
     order by hostname limit $2`,
 }
 

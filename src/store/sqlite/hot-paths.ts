@@ -15,20 +15,22 @@ export interface SqliteHotDeps {
 /** Statements kept prepared: about 2 µs for a look-up, where the query builder needs 30. */
 export function createSqliteHotPaths({ reader, writer, write }: SqliteHotDeps): HotPaths {
   const servedCertificate = reader.prepare<[string], ServedCertificateRow>(`
-    select c.id, c.serial, c.not_after, c.chain_pem, c.sealed_key
+    select c.id, c.serial, c.not_after, c.chain_pem, c.sealed_key, c.key_type, c.revoked_at
     from certificates c join hosts h on h.hostname = c.hostname
-    where c.hostname = ? and c.is_current = 1 and h.state <> 'retired'`)
+    where c.hostname = ? and c.is_current = 1 and h.state <> 'retired'
+      and h.claim_token is null`)
   const keyAuthorization = reader
     .prepare<[string, string, number], string>(
       'select key_authorization from challenges where hostname = ? and token = ? and expires_at > ?',
     )
     .pluck()
   const hasHost = reader
-    .prepare<[string], number>(`select 1 from hosts where hostname = ? and state <> 'retired'`)
+    .prepare<[string], number>(`
+      select 1 from hosts where hostname = ? and state <> 'retired' and claim_token is null`)
     .pluck()
   const hostnamesAfter = reader
     .prepare<[string, number], string>(
-      `select hostname from hosts where hostname > ? and state <> 'retired'
+      `select hostname from hosts where hostname > ? and state <> 'retired' and claim_token is null
        order by hostname limit ?`,
     )
     .pluck()
