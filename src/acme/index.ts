@@ -3,6 +3,23 @@
  * resumable after a kill at any moment. It does not look at DNS, does not decide when to ask, and
  * does not put a certificate to use.
  */
+export {
+  ACCOUNT_BUCKET,
+  type BudgetVerdict,
+  type FleetSize,
+  judgeBudget,
+  roomFor,
+  shapeOf,
+  spendFrom,
+} from './budget.ts'
+export {
+  type CaChoice,
+  type CaCondition,
+  type CaNeed,
+  type CaStanding,
+  chooseCa,
+} from './ca-choice.ts'
+export { findCertificateAuthority } from './cas/list.ts'
 export { createIssuer, type IssuerDeps } from './create-issuer.ts'
 export type { AcmeError, AcmeErrorCode } from './errors.ts'
 export {
@@ -20,5 +37,6 @@ export {
   type WindowAnswer,
 } from './issuer.ts'
 export type { BudgetStatus, PausedName } from './ledger.ts'
+export type { CaLimits, OrderKind } from './limits.ts'
 export type { AcmeOptions } from './options.ts'
-export type { Interval, RenewalCause, RenewalPlan } from './renewal-plan.ts'
+export { type Interval, planRenewal, type RenewalCause, type RenewalPlan } from './renewal-plan.ts'
