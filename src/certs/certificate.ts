@@ -2,9 +2,17 @@
  * A certificate, and the tests it goes through before it is used (RFC 5280 §6, the part that needs
  * no trust store: whether clients trust the CA is the operator's choice of a CA).
  */
+import assert from 'node:assert/strict'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { after, type Hostname, hours } from '../kernel/index.ts'
-import { issuerName, NetError, parseChain, sanHolds } from '../net/index.ts'
+import {
+  issuerName,
+  type KeyType,
+  keyTypeOf,
+  NetError,
+  parseChain,
+  sanHolds,
+} from '../net/index.ts'
 import { CertificateError, type ChainCheck } from './errors.ts'
 
 /** A certificate that we hold, without its key. */
@@ -21,12 +29,28 @@ export interface Certificate {
   readonly renewBecause: string
   /** Leaf first. */
   readonly chainPem: string
-  /** The CA it was asked of, as `acme.ca` names it. */
+  /** The CA it was asked of, as `acme.ca` names it, or `customer`: see `CUSTOMER`. */
   readonly source: string
+  readonly keyType: KeyType
   /** Whether the edge serves this one. */
   readonly isCurrent: boolean
   readonly createdAt: Date
+  /** When the CA suggests to renew it (RFC 9773). */
+  readonly window: RenewalWindow | undefined
+  /** Where the CA explains why. */
+  readonly explanationUrl: string | undefined
+  /** When the CA is to be asked for its window (again). */
+  readonly askAt: Date | undefined
+  readonly revokedAt: Date | undefined
 }
+
+export interface RenewalWindow {
+  readonly start: Date
+  readonly end: Date
+}
+
+/** The source of a certificate that the customer brought: we do not renew it. */
+export const CUSTOMER = 'customer'
 
 /** A chain that passed every test, written anew: certificates and nothing else. */
 export interface VerifiedChain {
@@ -35,6 +59,7 @@ export interface VerifiedChain {
   readonly issuer: string
   readonly notBefore: Date
   readonly notAfter: Date
+  readonly keyType: KeyType
 }
 
 export interface IssuedChain {
@@ -46,9 +71,9 @@ export interface IssuedChain {
 }
 
 /** A public chain has 3–6 kB. */
-const CHAIN_BYTES_MAX = 64 * 1024
+export const CHAIN_BYTES_MAX = 64 * 1024
 /** CAs date certificates back by an hour for clients whose clocks are slow; ours may be, too. */
-const CLOCK_SKEW_MAX = hours(1)
+export const CLOCK_SKEW_MAX = hours(1)
 
 /**
  * Tests what a CA sent before anything uses it: readable and of sane size, for our key and our
@@ -73,16 +98,25 @@ export function verifyIssued({ chainPem, privateKey, hostname, now }: IssuedChai
   if (!isForServers(leaf)) throw unusable('for-servers', 'is not for TLS servers')
   refuseOutOfValidity(chain, now)
   refuseBrokenLinks(chain)
+  const keyType = keyTypeOf(privateKey)
+  assert(keyType, 'a key that we made is of a kind that we serve')
+  return toVerifiedChain(chain, keyType)
+}
+
+/** Leaf first. */
+export type Chain = readonly [X509Certificate, ...X509Certificate[]]
+
+export function toVerifiedChain(chain: Chain, keyType: KeyType): VerifiedChain {
+  const [leaf] = chain
   return {
     chainPem: chain.map((certificate) => certificate.toString()).join(''),
     serial: leaf.serialNumber,
     issuer: issuerName(leaf),
     notBefore: leaf.validFromDate,
     notAfter: leaf.validToDate,
+    keyType,
   }
 }
-
-type Chain = readonly [X509Certificate, ...X509Certificate[]]
 
 function readChain(chainPem: string): Chain {
   try {
@@ -96,7 +130,7 @@ function readChain(chainPem: string): Chain {
 const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
 
 /** Without any extended key usage a certificate is good for everything (RFC 5280 §4.2.1.12). */
-function isForServers({ keyUsage }: { readonly keyUsage?: readonly string[] }): boolean {
+export function isForServers({ keyUsage }: { readonly keyUsage?: readonly string[] }): boolean {
   return keyUsage === undefined || keyUsage.includes(SERVER_AUTHENTICATION)
 }
 
@@ -125,7 +159,8 @@ function refuseBrokenLinks(chain: Chain): void {
   }
 }
 
-function isIssuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
+/** Did `issuer` sign it, as a CA? */
+export function isIssuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
   return issuer.ca && subject.checkIssued(issuer) && subject.verify(issuer.publicKey)
 }
 

@@ -4,18 +4,20 @@
  */
 export {
   type Certificate,
+  CUSTOMER,
   type IssuedChain,
+  type RenewalWindow,
   type VerifiedChain,
   verifyIssued,
 } from './certificate.ts'
 export { type CertificateCache, createCertificateCache } from './certificate-cache.ts'
+export type { CertificateCounts, SourceCount } from './certificate-counts.ts'
 export type { CertificatePage, PageWishes } from './certificate-page.ts'
-export {
-  type CertificateCounts,
-  type CertificateDraft,
-  type CertificateStore,
-  createCertificateStore,
-  type StoreTransaction,
-} from './certificate-store.ts'
+export { type CertificateStore, createCertificateStore } from './certificate-store.ts'
 export type { ServedContext } from './context-loader.ts'
 export { CertificateError, type CertificateErrorCode, type ChainCheck } from './errors.ts'
+export type { ExpiringOwn } from './expiring-own.ts'
+export type { OwnCertificate } from './import-own.ts'
+export type { CertificatePlan, RenewalHour } from './renewal-questions.ts'
+export type { CertificateDraft, StoreTransaction } from './saving.ts'
+export type { CertificateUpload } from './upload.ts'

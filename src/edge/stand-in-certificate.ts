@@ -40,7 +40,7 @@ export function makeStandIn({
   const context = createSecureContext({
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     cert: toPem(certificate),
-    ciphers: contextCiphers,
+    ciphers: contextCiphers('ec'),
   })
   return { context, serial: serial.toString('hex').toUpperCase() }
 }

@@ -5,6 +5,13 @@
 
 export { isCloudflareAddress, isPrivateAddress, sameAddress } from './addresses.ts'
 export { NetError, type NetErrorCode } from './errors.ts'
+export {
+  createGuardedFetch,
+  type FetchFailure,
+  type GuardedAnswer,
+  type GuardedFetch,
+  type GuardedRequest,
+} from './guarded-fetch.ts'
 export type { NetOptions } from './options.ts'
 export { toPrintable } from './printable.ts'
 export {
@@ -16,4 +23,12 @@ export {
 } from './probe.ts'
 export { type CaaRecord, createResolver, type DnsAnswer, type Resolver } from './resolver.ts'
 export { contextCiphers, type ServerTlsProfile, serverTlsOptions } from './tls-profile.ts'
-export { issuerName, parseChain, sanHolds } from './x509.ts'
+export {
+  issuerName,
+  type KeyType,
+  keyTypeOf,
+  parseChain,
+  sanHolds,
+  sanNames,
+  subjectName,
+} from './x509.ts'

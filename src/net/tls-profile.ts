@@ -1,10 +1,11 @@
 /**
  * TLS as Mozilla's "intermediate" 6.0 has it: 1.2 and 1.3, forward secrecy and AEAD only, the client
- * orders. RSA suites are left out: every certificate of ours is ECDSA P-256.
+ * orders. Certificates of ours are ECDSA P-256; RSA is for those that customers bring.
  */
 import { constants } from 'node:crypto'
 import type { TlsOptions } from 'node:tls'
 import { hours, seconds } from '../kernel/index.ts'
+import type { KeyType } from './x509.ts'
 
 /** The options of a `tls.Server` that are the same for every listener of ours. */
 export type ServerTlsProfile = Readonly<
@@ -47,7 +48,10 @@ export function serverTlsOptions(): ServerTlsProfile {
  * For contexts handed to SNICallback: one suite per version instead of the whole list saves about
  * 3 KB and a tenth of the building time each, and changes nothing on the wire (see above).
  */
-export const contextCiphers = 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256'
+export function contextCiphers(keyType: KeyType): string {
+  const authentication = keyType === 'rsa' ? 'RSA' : 'ECDSA'
+  return `TLS_AES_128_GCM_SHA256:ECDHE-${authentication}-AES128-GCM-SHA256`
+}
 
 const SERVER_CIPHERS = [
   'TLS_AES_128_GCM_SHA256',
@@ -56,6 +60,9 @@ const SERVER_CIPHERS = [
   'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-ECDSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-CHACHA20-POLY1305',
 ]
 
 /** By default derived from the command line, which differs between workers: tickets would too. */

@@ -1,5 +1,5 @@
 /** Certificates as `node:crypto` reads them (RFC 5280), from PEM chains (RFC 8555 §9.1). */
-import { X509Certificate } from 'node:crypto'
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import type { Hostname } from '../kernel/index.ts'
 import { NetError } from './errors.ts'
 
@@ -36,16 +36,44 @@ function unreadable(message: string, cause?: unknown): NetError {
 
 /** Does the certificate name this host as a subjectAltName? The common name does not count. */
 export function sanHolds(certificate: X509Certificate, hostname: Hostname): boolean {
-  return certificate.checkHost(hostname, { subject: 'never' }) !== undefined
+  // `f*.example` is no wildcard to browsers (RFC 6125 §6.4.3, RFC 9525 §6.3).
+  const rules = { subject: 'never', partialWildcards: false } as const
+  return certificate.checkHost(hostname, rules) !== undefined
+}
+
+/** The names of hosts in it, as they are written there. */
+export function sanNames({ subjectAltName }: X509Certificate): readonly string[] {
+  const entries = subjectAltName?.split(', ') ?? []
+  return entries.flatMap((entry) => (entry.startsWith('DNS:') ? [entry.slice('DNS:'.length)] : []))
 }
 
 /** Who issued it, for people: the common name, else the organisation, else the whole name. */
-export function issuerName(certificate: X509Certificate): string {
+export function issuerName({ issuer }: X509Certificate): string {
+  return readableName(issuer)
+}
+
+/** Whose it is, for people. Empty where only the subjectAltName says. */
+export function subjectName({ subject }: X509Certificate): string {
+  // Node says `undefined` of an empty subject where its types do not.
+  return typeof subject === 'string' ? readableName(subject) : ''
+}
+
+function readableName(name: string): string {
   const attributes = new Map(
-    certificate.issuer.split('\n').map((line): [string, string] => {
+    name.split('\n').map((line): [string, string] => {
       const cut = line.indexOf('=')
       return [line.slice(0, cut), line.slice(cut + 1)]
     }),
   )
-  return attributes.get('CN') ?? attributes.get('O') ?? certificate.issuer.replaceAll('\n', ', ')
+  return attributes.get('CN') ?? attributes.get('O') ?? name.replaceAll('\n', ', ')
+}
+
+/** The kinds of keys that we serve TLS with. */
+export type KeyType = 'ec' | 'rsa'
+
+/** `undefined` for keys that browsers do not take in a certificate (Ed25519, DSA, RSA-PSS). */
+export function keyTypeOf({
+  asymmetricKeyType: type,
+}: Pick<KeyObject, 'asymmetricKeyType'>): KeyType | undefined {
+  return type === 'ec' || type === 'rsa' ? type : undefined
 }

@@ -133,21 +133,15 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
 
   test('serves the current certificate of a host, until the host is retired', async () => {
     const store = await openTestStore()
-    const { id, serial, not_after, chain_pem, sealed_key, ...rest } = aCertificateRow()
+    const row = aCertificateRow({ key_type: 'rsa', revoked_at: 5 })
     await store.db.insertInto('hosts').values(aHostRow(HOST)).execute()
     await store.db
       .insertInto('certificates')
-      .values([
-        { id, serial, not_after, chain_pem, sealed_key, ...rest },
-        aCertificateRow({ id: 'older', is_current: 0 }),
-      ])
+      .values([row, aCertificateRow({ id: 'older', is_current: 0 })])
       .execute()
     expect(await store.hot.servedCertificate(HOST)).toEqual({
-      id,
-      serial,
-      not_after,
-      chain_pem,
-      sealed_key,
+      ...{ id: row.id, serial: row.serial, not_after: row.not_after, chain_pem: row.chain_pem },
+      ...{ sealed_key: row.sealed_key, key_type: 'rsa', revoked_at: 5 },
     })
     expect(await store.hot.servedCertificate('other.customer.test')).toBeUndefined()
 

@@ -38,7 +38,9 @@ export function aCertificateRow(changes: Partial<CertificateRow> = {}): Certific
     window_url: null,
     ask_at: null,
     revoked_at: null,
+    activated_at: AN_INSTANT,
     warned_days: null,
+    key_type: 'ec',
     ...changes,
   }
 }

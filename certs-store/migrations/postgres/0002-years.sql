@@ -92,6 +92,8 @@ create index certificates_by_renewal on certificates (renew_at) where is_current
 
 -- The authorizations of an order, to be deactivated when its host leaves: a JSON array of URLs.
 alter table acme_orders add column authorizations text;
+create index acme_orders_ended on acme_orders (updated_at)
+  where state in ('issued', 'failed');
 
 -- The CA's token buckets as we count them: when each will be full again. A full one has no row.
 create table acme_ledger (

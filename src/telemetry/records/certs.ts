@@ -29,6 +29,15 @@ export function createCertsRecord({
     help: 'Certificates in use, by the time they have left',
     labels: ['left'],
   })
+  const bySource = metrics.gauge({
+    name: 'certificates_by_source',
+    help: 'Certificates in use, by the CA (or customer) they come from and the kind of their key',
+    labels: ['source', 'key_type'],
+  })
+  const revoked = metrics.gauge({
+    name: 'certificates_revoked',
+    help: 'Certificates in use that were revoked and are not replaced yet',
+  })
   return {
     contextsCached: (facts: { readonly contexts: number; readonly bytes: number }): void => {
       contexts.set(facts.contexts)
@@ -50,6 +59,11 @@ export function createCertsRecord({
       held.set({ left: 'under-7-days' }, counts.under7Days)
       held.set({ left: 'under-30-days' }, counts.under30Days)
       held.set({ left: '30-days-or-more' }, counts.longer)
+      revoked.set(counts.revoked)
+      bySource.reset()
+      for (const { source, keyType, certificates } of counts.bySource) {
+        bySource.set({ source, key_type: keyType }, certificates)
+      }
     },
   }
 }
@@ -66,4 +80,10 @@ interface CertificateCounts {
   readonly under7Days: number
   readonly under30Days: number
   readonly longer: number
+  readonly revoked: number
+  readonly bySource: readonly {
+    readonly source: string
+    readonly keyType: string
+    readonly certificates: number
+  }[]
 }

@@ -107,7 +107,7 @@ describe('the certificate store', () => {
       const other = await serve(ca.issue(B))
       await certs.activate(second.id)
       expect(await certs.current(A)).toEqual({ ...second, isCurrent: true })
-      expect(await certs.find(first.id)).toEqual({ ...first, isCurrent: false })
+      expect(await certs.find(first.id)).toEqual({ ...first, isCurrent: false, askAt: undefined })
       expect((await certs.current(B))?.id).toBe(other.id)
       await certs.activate(first.id)
       expect((await certs.current(A))?.id).toBe(first.id)
@@ -182,13 +182,18 @@ describe('the certificate store', () => {
         await serve(ca.issue(`h${index}.customer.test`, { notAfter: inDays(days) }))
       }
       await certs.save(draftOf(ca.issue(A)))
-      expect(await certs.count()).toEqual({ expired: 0, under7Days: 2, under30Days: 2, longer: 2 })
+      expect(await certs.count()).toEqual({
+        ...{ expired: 0, under7Days: 2, under30Days: 2, longer: 2, revoked: 0 },
+        bySource: [{ source: 'test-ca', keyType: 'ec', certificates: 6 }],
+      })
       const later = createFakeClock(inDays(7).toISOString())
       const { store, vault } = await setUp()
       const empty = createCertificateStore({
         ...{ store, vault, clock: later, random: createSeededRandom() },
       })
-      expect(await empty.count()).toEqual({ expired: 0, under7Days: 0, under30Days: 0, longer: 0 })
+      expect(await empty.count()).toEqual({
+        ...{ expired: 0, under7Days: 0, under30Days: 0, longer: 0, revoked: 0, bySource: [] },
+      })
     })
 
     it('feeds the cache of the edge: served, renewed, retired', async () => {

@@ -10,7 +10,7 @@ const issued = ca.issue('email.customer.test')
 const context = tls.createSecureContext({
   cert: issued.chainPem,
   key: issued.keyPem,
-  ciphers: contextCiphers,
+  ciphers: contextCiphers('ec'),
 })
 const server = tls.createServer({
   ...serverTlsOptions(),

@@ -20,6 +20,8 @@ function rowOf(issued: IssuedCertificate, id = issued.serial): ServedCertificate
     serial: issued.serial,
     not_after: issued.notAfter.getTime(),
     chain_pem: issued.chainPem,
+    key_type: 'ec',
+    revoked_at: null,
     sealed_key: vault.seal(Buffer.from(issued.keyPem), {
       ...{ purpose: 'certificate-key', owner, version: 1 },
     } as const),

@@ -39,6 +39,7 @@ describe('an issued certificate', () => {
       issuer: 'Postern Test Intermediate',
       notBefore: issued.notBefore,
       notAfter: issued.notAfter,
+      keyType: 'ec',
     })
   })
 

@@ -1,0 +1,111 @@
+import { Worker } from 'node:worker_threads'
+import { seconds } from '../../kernel/index.ts'
+
+/**
+ * Reads and writes PKCS#12 files (RFC 7292), each in a thread of its own that ends with the file: a
+ * file may ask for any amount of work, and what the library makes of a key is gone with the thread.
+ */
+export interface Pkcs12Files {
+  /** The caller bounds the file, and zeroes the key. */
+  read(wishes: { readonly file: Buffer; readonly password: string }): Promise<Pkcs12Content>
+  /** Zeroes the key. */
+  write(wishes: Pkcs12Draft): Promise<Buffer>
+}
+
+export type Pkcs12Content =
+  | {
+      readonly kind: 'opened'
+      /** In the order of the file, DER. */
+      readonly certificates: readonly Uint8Array[]
+      /** PKCS#8. */
+      readonly keyDer: Buffer
+    }
+  | { readonly kind: 'refused'; readonly why: Pkcs12Refusal }
+
+/** Why a file cannot be used. */
+export type Pkcs12Refusal =
+  | 'not-pkcs12'
+  | 'not-opened' // the password, or a protection that is unknown to us
+  | 'too-slow'
+  | 'no-key'
+  | 'several-keys'
+  | 'no-certificate'
+  | 'too-many-certificates'
+
+export interface Pkcs12Draft {
+  /** Leaf first, DER. */
+  readonly chain: readonly Uint8Array[]
+  /** PKCS#8. */
+  readonly keyDer: Buffer
+  readonly password: string
+  /** What programs show of the key. */
+  readonly name: string
+}
+
+/** What the thread is started with. */
+export type Pkcs12Job =
+  | { readonly kind: 'read'; readonly file: Uint8Array; readonly password: string }
+  | ({ readonly kind: 'write' } & Omit<Pkcs12Draft, 'keyDer'> & { readonly keyDer: Uint8Array })
+
+/** What the thread says, once. */
+export type Pkcs12Answer =
+  | (Omit<Extract<Pkcs12Content, { kind: 'opened' }>, 'keyDer'> & {
+      readonly keyDer: Uint8Array<ArrayBuffer>
+    })
+  | Extract<Pkcs12Content, { kind: 'refused' }>
+  | { readonly kind: 'written'; readonly file: Uint8Array }
+
+/** Files of this world open in under a second, also on a busy machine. */
+const JOB_MS_MAX = seconds(15)
+const THREAD_MEMORY_MB_MAX = 128
+
+export function createPkcs12Files(): Pkcs12Files {
+  // One at a time: each takes a core while it lasts.
+  let last: Promise<unknown> = Promise.resolve()
+  const run = (job: Pkcs12Job): Promise<Pkcs12Answer | 'too-slow'> => {
+    const mine = last.then(() => runInThread(job))
+    last = mine.catch(() => undefined)
+    return mine
+  }
+
+  return {
+    read: async ({ file, password }) => {
+      const answer = await run({ kind: 'read', file, password })
+      if (answer === 'too-slow') return { kind: 'refused', why: 'too-slow' }
+      if (answer.kind === 'opened') return { ...answer, keyDer: Buffer.from(answer.keyDer.buffer) }
+      if (answer.kind === 'refused') return answer
+      throw new TypeError('A PKCS#12 file was written that was to be read')
+    },
+    write: async (draft) => {
+      try {
+        const answer = await run({ kind: 'write', ...draft })
+        if (answer !== 'too-slow' && answer.kind === 'written') return Buffer.from(answer.file)
+        throw new Error('A PKCS#12 file could not be written in time')
+      } finally {
+        draft.keyDer.fill(0)
+      }
+    },
+  }
+}
+
+/** Ends the thread in every case. */
+async function runInThread(job: Pkcs12Job): Promise<Pkcs12Answer | 'too-slow'> {
+  const thread = new Worker(new URL('./pkcs12-thread.ts', import.meta.url), {
+    workerData: job,
+    resourceLimits: { maxOldGenerationSizeMb: THREAD_MEMORY_MB_MAX },
+  })
+  const outcome = Promise.withResolvers<Pkcs12Answer | 'too-slow'>()
+  const deadline = setTimeout(() => outcome.resolve('too-slow'), JOB_MS_MAX)
+  thread.once('message', outcome.resolve)
+  // Also out of memory. A file that can do that is one that asks for too much.
+  thread.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') outcome.resolve('too-slow')
+    else outcome.reject(error)
+  })
+  try {
+    return await outcome.promise
+  } finally {
+    clearTimeout(deadline)
+    await thread.terminate()
+  }
+}
