@@ -13,6 +13,25 @@ export function isCloudflareAddress(address: string): boolean {
   return isIn(CLOUDFLARE, address)
 }
 
+/** Networks that somebody listed: asked often, so made ready once. */
+export function createNetworks(networks: readonly string[]): {
+  readonly hold: (address: string) => boolean
+} {
+  const of = (family: 4 | 6): readonly string[] =>
+    networks.filter((network) => isIP(network.replace(/\/.*/, '')) === family)
+  const lists = networksOf(of(4), of(6))
+  return { hold: (address) => isIn(lists, address) }
+}
+
+/** Is this a network, as `address/prefix`? */
+export function isNetwork(text: string): boolean {
+  const [address = '', prefix = '', ...rest] = text.split('/')
+  const bits = isIP(address) === 6 ? 128 : 32
+  return (
+    isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits && rest.length === 0
+  )
+}
+
 /** Compares addresses by value: `::1` is `0:0::1`. */
 export function sameAddress(one: string, other: string): boolean {
   return canonical(one) === canonical(other)

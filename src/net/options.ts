@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isNetwork } from './addresses.ts'
 
 /** `net.*`: how the outside world is asked. */
 export const netOptions = z.strictObject({
@@ -16,6 +17,29 @@ export const netOptions = z.strictObject({
       return z.NEVER
     })
     .describe('The resolvers to ask: system, or ip:port separated by commas'),
+  allowPrivate: z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      const entries = text.split(',').map((entry) => entry.trim())
+      const networks: readonly string[] = entries.filter((entry) => entry !== '')
+      if (networks.every(isNetwork)) return networks
+      context.addIssue({
+        code: 'custom',
+        message: 'not networks: address/prefix separated by commas, like 10.1.0.0/16,fd00::/8',
+      })
+      return z.NEVER
+    })
+    .describe('Private networks that URLs of accounts may lead into, as address/prefix'),
+  allowHttp: z
+    .stringbool()
+    .or(z.boolean())
+    .default(false)
+    .describe('Whether URLs of accounts may be plain http'),
+  roots: z
+    .string()
+    .optional()
+    .describe('A PEM file of further roots to trust when fetching URLs of accounts'),
 })
 
 export type NetOptions = z.output<typeof netOptions>

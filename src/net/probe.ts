@@ -131,7 +131,8 @@ const HTTPS_PORT = 443
 /** Boulder's limit. */
 const PATH_CHARACTERS_MAX = 2000
 
-function whyFailed(error: unknown): ProbeFailure {
+/** What kept a request from being answered, by the error it ended with. */
+export function whyFailed(error: unknown): ProbeFailure {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code.startsWith('HPE_')) return 'not-http'
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') return 'tls'
