@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { acmeOptions } from '../acme/options.ts'
 import { apiOptions } from '../api/options.ts'
 import { edgeOptions } from '../edge/options.ts'
+import { eventsOptions } from '../events/options.ts'
 import { lifecycleOptions } from '../lifecycle/options.ts'
 import { netOptions } from '../net/options.ts'
 import { storeOptions } from '../store/options.ts'
@@ -17,6 +18,7 @@ export const CONFIG_PARTS = {
   api: apiOptions,
   net: netOptions,
   lifecycle: lifecycleOptions,
+  events: eventsOptions,
   log: logOptions,
 }
 

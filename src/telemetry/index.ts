@@ -21,6 +21,7 @@ export {
   type EdgeRecord,
   type HandshakeResult,
 } from './records/edge.ts'
+export { createEventsRecord, type EventsRecord } from './records/events.ts'
 export { createHostsRecord, type HostsRecord } from './records/hosts.ts'
 export { createLifecycleRecord, type LifecycleRecord } from './records/lifecycle.ts'
 export { createStoreRecord, type StoreRecord } from './records/store.ts'

@@ -1,0 +1,168 @@
+import type { Schema, Store, Transaction } from '../store/index.ts'
+import { type AccountEvent, rowToEvent } from './event.ts'
+
+/** An event on its way to its account's webhook. */
+export interface Delivery {
+  readonly event: AccountEvent
+  /** Attempts so far. */
+  readonly attempts: number
+  readonly waitingSince: Date
+}
+
+/** Queues an event and wakes its account's webhook; does nothing if the account has none. */
+export async function queueDelivery(
+  trx: Transaction<Schema>,
+  event: { readonly id: string; readonly account: string },
+  now: Date,
+): Promise<void> {
+  const nowMs = now.getTime()
+  const { numUpdatedRows } = await trx
+    .updateTable('webhooks')
+    .set((eb) => ({
+      // A receiver in trouble is left alone, whatever comes; one that is due stays in its place.
+      due_at: eb
+        .case()
+        .when('held_until', '>', nowMs)
+        .then(eb.ref('held_until'))
+        .when('due_at', '<', nowMs)
+        .then(eb.ref('due_at'))
+        .else(nowMs)
+        .end(),
+    }))
+    .where('account', '=', event.account)
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n) return
+  await trx
+    .insertInto('webhook_deliveries')
+    .values({
+      event_id: event.id,
+      account: event.account,
+      state: 'waiting',
+      attempts: 0,
+      next_attempt_at: nowMs,
+      problem: null,
+      created_at: nowMs,
+      updated_at: nowMs,
+    })
+    .execute()
+}
+
+/** What is due for an account, oldest first. */
+export async function readDue(
+  { db }: Pick<Store, 'db'>,
+  { account, now, limit }: { readonly account: string; readonly now: Date; readonly limit: number },
+): Promise<readonly Delivery[]> {
+  const rows = await db
+    .selectFrom('webhook_deliveries as delivery')
+    .innerJoin('events as event', 'event.id', 'delivery.event_id')
+    .select(['delivery.attempts', 'delivery.created_at'])
+    .select(['event.id', 'event.at', 'event.account', 'event.kind', 'event.hostname', 'event.data'])
+    .where('delivery.state', '=', 'waiting')
+    .where('delivery.account', '=', account)
+    .where('delivery.next_attempt_at', '<=', now.getTime())
+    .orderBy('delivery.event_id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ attempts, created_at, ...event }) => ({
+    ...{ event: rowToEvent(event), attempts, waitingSince: new Date(created_at) },
+  }))
+}
+
+/** What became of one attempt. */
+export interface DeliveryChange {
+  readonly eventId: string
+  readonly state: 'waiting' | 'delivered' | 'given-up'
+  readonly nextAttemptAt?: Date
+  readonly problem?: string
+  readonly now: Date
+}
+
+/** Counts an attempt and notes its end; one that was given up meanwhile stays so. */
+export async function noteAttempt(
+  db: Store['db'],
+  { eventId, state, nextAttemptAt, problem, now }: DeliveryChange,
+): Promise<void> {
+  await db
+    .updateTable('webhook_deliveries')
+    .set((eb) => ({
+      state,
+      attempts: eb('attempts', '+', 1),
+      next_attempt_at: nextAttemptAt?.getTime() ?? null,
+      problem: problem ?? null,
+      updated_at: now.getTime(),
+    }))
+    .where('event_id', '=', eventId)
+    .where('state', '=', 'waiting')
+    .execute()
+}
+
+/** Gives up what waits for an account; only what came before `before`, if given. Says how many. */
+export async function giveUpWaiting(
+  db: Store['db'],
+  account: string,
+  { problem, now, before }: GivingUp,
+): Promise<number> {
+  let update = db
+    .updateTable('webhook_deliveries')
+    .set({ state: 'given-up', next_attempt_at: null, problem, updated_at: now.getTime() })
+    .where('state', '=', 'waiting')
+    .where('account', '=', account)
+  if (before) update = update.where('created_at', '<', before.getTime())
+  const { numUpdatedRows } = await update.executeTakeFirst()
+  return Number(numUpdatedRows)
+}
+
+interface GivingUp {
+  readonly problem: string
+  readonly now: Date
+  readonly before?: Date
+}
+
+/** Makes all that waits for an account due at once, as if never tried. */
+export async function makeDue(db: Store['db'], account: string, now: Date): Promise<void> {
+  await db
+    .updateTable('webhook_deliveries')
+    .set({ next_attempt_at: now.getTime(), attempts: 0, updated_at: now.getTime() })
+    .where('state', '=', 'waiting')
+    .where('account', '=', account)
+    .execute()
+}
+
+/** When the next delivery of an account is due; `undefined` if nothing waits. */
+export async function nextAttemptOf(db: Store['db'], account: string): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('webhook_deliveries')
+    .select((eb) => eb.fn.min('next_attempt_at').as('next'))
+    .where('state', '=', 'waiting')
+    .where('account', '=', account)
+    .executeTakeFirst()
+  return row?.next ?? undefined
+}
+
+/** How many deliveries are in a state, and since when the oldest is; of one account or of all. */
+export async function countDeliveries(
+  { db }: Pick<Store, 'db'>,
+  state: 'waiting' | 'given-up',
+  account?: string,
+): Promise<{ readonly count: number; readonly since: Date | undefined }> {
+  let query = db
+    .selectFrom('webhook_deliveries')
+    .select(({ fn }) => [fn.countAll().as('count'), fn.min('created_at').as('since')])
+    .where('state', '=', state)
+  if (account !== undefined) query = query.where('account', '=', account)
+  const row = await query.executeTakeFirst()
+  const sinceMs = row?.since ?? undefined
+  return {
+    count: Number(row?.count ?? 0),
+    since: sinceMs === undefined ? undefined : new Date(Number(sinceMs)),
+  }
+}
+
+/** Forgets how deliveries before this event ended. */
+export async function pruneDeliveries({ db }: Pick<Store, 'db'>, before: string): Promise<void> {
+  await db
+    .deleteFrom('webhook_deliveries')
+    .where('event_id', '<', before)
+    .where('state', '!=', 'waiting')
+    .execute()
+}
