@@ -106,7 +106,8 @@ export function judgeBudget(facts: BudgetFacts, nowMs: number): BudgetVerdict {
   return { kind: 'denied', limit: closed.limit, until: new Date(Math.ceil(untilMs)), scope }
 }
 
-const LONG_AGO_MS = Number.NEGATIVE_INFINITY
+/** Since when a bucket is full of which nothing is known. */
+export const LONG_AGO_MS = Number.NEGATIVE_INFINITY
 /** More is never asked for at once. */
 const ROOM_MAX = 1_000
 
@@ -162,7 +163,8 @@ export function bucketsOf(facts: Omit<BudgetFacts, 'fullAt'>): readonly TouchedB
 
 type CaBucketName = Exclude<BucketName, 'told-to-wait'>
 
-function accountBucketsOf({
+/** Those of them that belong to the whole account. */
+export function accountBucketsOf({
   limits,
   kind,
   urgency,
