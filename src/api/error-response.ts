@@ -34,6 +34,8 @@ const STATUS_BY_CODE = {
   'tracking/bad-reference': 422,
   'hosts/other-account': 409,
   'certs/bad-upload': 422,
+  'certs/bad-password': 422,
+  'certs/in-use': 409,
   'accounts/bad-id': 422,
   'events/bad-url': 422,
   'tracking/no-key': 503,

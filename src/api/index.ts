@@ -2,6 +2,13 @@
  * api: the native API (`/api/v1`), health, readiness and metrics over HTTP. It parses, asks the
  * parts behind its ports, and turns their answers and errors into JSON; it decides nothing.
  */
+export {
+  acmeStatusSchema,
+  keyStatusSchema,
+  type WireAcmeStatus,
+  type WireKeyStatus,
+  webhooksStatusSchema,
+} from './native/contract.ts'
 export type {
   AccountsPort,
   AccountView,
@@ -30,6 +37,7 @@ export type {
   QueuedView,
   Revocation,
   WebhooksPort,
+  WebhooksView,
   WebhookTestView,
   WebhookView,
 } from './ports.ts'

@@ -174,6 +174,8 @@ export interface AuthorityView {
 
 export interface BudgetView {
   readonly limit: string
+  /** The name or domain it counts; absent: all that we order. */
+  readonly bucket?: string | undefined
   readonly per: Duration
   readonly capacity: number
   readonly left: number
@@ -220,6 +222,8 @@ export interface WebhooksPort {
   remove(account: string): Promise<boolean>
   /** Delivers one event now. */
   test(account: string): Promise<WebhookTestView>
+  /** All of them together. */
+  status(): Promise<WebhooksView>
 }
 
 export interface WebhookView {
@@ -234,6 +238,13 @@ export interface WebhookView {
   readonly failures: number
   readonly nextAttemptAt?: Date | undefined
   readonly deliveredAt?: Date | undefined
+}
+
+export interface WebhooksView {
+  readonly waiting: number
+  readonly waitingSince?: Date | undefined
+  /** Accounts that did not take the last delivery. */
+  readonly failing: number
 }
 
 export interface WebhookTestView {

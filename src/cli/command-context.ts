@@ -20,7 +20,7 @@ export interface CommonOptions {
   readonly json?: true
   readonly config?: string
   readonly url?: string
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** The configuration that a server started here and now would have. */

@@ -1,13 +1,14 @@
 import type { Config, EnvironmentVariables } from '../config/index.ts'
 import type { Clock } from '../kernel/index.ts'
 import type { DoctorCheck } from './doctor/doctor-check.ts'
+import type { TextSource } from './input.ts'
 import type { TextSink } from './output/terminal.ts'
 
 /** What the command line is given by `main`: the outside world, and what `app` can do. */
 export interface CliPorts {
   readonly cwd: string
   readonly environment: EnvironmentVariables
-  readonly stdin: AsyncIterable<Buffer | string>
+  readonly stdin: TextSource
   readonly stdout: TextSink
   readonly stderr: TextSink
   readonly clock: Clock

@@ -1,11 +1,14 @@
 import { Command } from 'commander'
 import { type Config, listSettings } from '../config/index.ts'
 import { type CommandContext, configOf } from './command-context.ts'
+import { registerAcmeCommands } from './commands/acme-commands.ts'
 import { registerCertificateCommands } from './commands/certificate-commands.ts'
 import { registerConfigCommands } from './commands/config-commands.ts'
 import { registerDoctorCommand } from './commands/doctor-command.ts'
+import { registerEventCommands } from './commands/event-commands.ts'
 import { registerHostCommands } from './commands/host-commands.ts'
 import { registerKeyCommands } from './commands/key-commands.ts'
+import { registerWebhookCommands } from './commands/webhook-commands.ts'
 
 /** The commands, and the options that all of them take. */
 export function createProgram(context: CommandContext): Command {
@@ -33,7 +36,10 @@ export function createProgram(context: CommandContext): Command {
   registerDemo(program, context)
   registerHostCommands(program, context)
   registerCertificateCommands(program, context)
+  registerAcmeCommands(program, context)
   registerKeyCommands(program, context)
+  registerWebhookCommands(program, context)
+  registerEventCommands(program, context)
   registerConfigCommands(program, context)
   registerDoctorCommand(program, context)
   return program

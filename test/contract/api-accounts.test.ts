@@ -104,6 +104,11 @@ describe('a webhook', () => {
     }
   })
 
+  it('counts in the sum of all', async () => {
+    const { json } = await call('GET', '/webhooks')
+    expect(json()).toEqual({ waiting: 4, waitingSince: null, failing: 1 })
+  })
+
   it('needs an account that is there, and an address of the web', async () => {
     const typo = await call('PUT', '/accounts/defualt/webhook', { body })
     expect([typo.status, typo.json().error.code]).toEqual([404, 'accounts/not-found'])

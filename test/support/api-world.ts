@@ -249,6 +249,7 @@ function webhooksIn({ webhooks, deeds }: World): WebhooksPort {
     },
     show: async (account) => webhooks.get(account),
     remove: async (account) => webhooks.delete(account),
+    status: async () => ({ waiting: 4, waitingSince: undefined, failing: 1 }),
     test: async (account) => {
       deeds.push(`test webhook of ${account}`)
       const isBroken = webhooks.get(account)?.url.includes('broken')

@@ -13,11 +13,13 @@ export interface CliEnd {
 export interface CliWorld extends Partial<Omit<CliPorts, 'environment' | 'stdin'>> {
   readonly environment?: Record<string, string>
   readonly stdin?: string
+  /** What somebody types at a terminal, chunk by chunk; without it there is none. */
+  readonly typed?: readonly string[]
 }
 
 /** Runs one command line in this process, and returns what a shell would see. */
 export async function cli(args: readonly string[], world: CliWorld = {}): Promise<CliEnd> {
-  const { environment: variables = {}, stdin = '', ...ports } = world
+  const { environment: variables = {}, stdin = '', typed, ...ports } = world
   let stdout = ''
   let stderr = ''
   const code = await runCli(args, {
@@ -27,9 +29,7 @@ export async function cli(args: readonly string[], world: CliWorld = {}): Promis
       read: (name) => variables[name],
       take: (name) => variables[name],
     },
-    stdin: (async function* () {
-      yield Buffer.from(stdin)
-    })(),
+    stdin: typed ? aTerminal(typed) : textSource([stdin]),
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
     clock: systemClock,
@@ -42,4 +42,14 @@ export async function cli(args: readonly string[], world: CliWorld = {}): Promis
     ...ports,
   })
   return { code, stdout, stderr, json: () => JSON.parse(stdout) }
+}
+
+function textSource(chunks: readonly string[]) {
+  return (async function* () {
+    for (const chunk of chunks) yield Buffer.from(chunk)
+  })()
+}
+
+function aTerminal(typed: readonly string[]): CliPorts['stdin'] {
+  return Object.assign(textSource(typed), { isTTY: true, setRawMode: () => undefined })
 }

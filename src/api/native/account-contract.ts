@@ -9,6 +9,16 @@ import {
   URL_CHARACTERS_MAX,
 } from './wire-words.ts'
 
+/** All webhooks together. */
+export const webhooksStatusSchema = z
+  .object({
+    waiting: z.int().nonnegative(),
+    waitingSince: instant.nullable(),
+    /** Accounts that did not take the last delivery. */
+    failing: z.int().nonnegative(),
+  })
+  .meta({ id: 'WebhooksStatus' })
+
 const accountSchema = z
   .object({ account: z.string(), name: z.string(), createdAt: instant })
   .meta({ id: 'Account' })

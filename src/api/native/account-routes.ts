@@ -13,6 +13,7 @@ import {
   setWebhookBody,
   setWebhookSchema,
   webhookSchema,
+  webhooksStatusSchema,
   webhookTestSchema,
 } from './contract.ts'
 import { requireHostname } from './names.ts'
@@ -31,7 +32,7 @@ export function accountRoutes(deps: AccountRoutesDeps): FastifyPluginCallbackZod
   return (app, _options, done) => {
     readRoutes(app, deps)
     webhookRoutes(app, deps)
-    webhookTestRoute(app, deps)
+    webhookTrialRoutes(app, deps)
     done()
   }
 }
@@ -118,7 +119,21 @@ function webhookRoutes(app: ZodApp, { accounts, webhooks }: AccountRoutesDeps): 
   )
 }
 
-function webhookTestRoute(app: ZodApp, { webhooks }: AccountRoutesDeps): void {
+function webhookTrialRoutes(app: ZodApp, { webhooks }: AccountRoutesDeps): void {
+  app.get(
+    '/webhooks',
+    {
+      schema: {
+        operationId: 'showWebhooks',
+        summary: 'How deliveries to all accounts go',
+        response: { 200: webhooksStatusSchema, default: errorSchema },
+      },
+    },
+    async () => {
+      const { waiting, waitingSince, failing } = await webhooks.status()
+      return { waiting, waitingSince: waitingSince?.toISOString() ?? null, failing }
+    },
+  )
   app.post(
     '/accounts/:account/webhook/test',
     {

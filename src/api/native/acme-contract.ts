@@ -8,6 +8,8 @@ const count = z.int().nonnegative()
 const budgetSchema = z
   .object({
     limit: z.string(),
+    /** The name or domain it counts; `null`: all that we order. */
+    bucket: z.string().nullable(),
     per: z.string(),
     capacity: z.number().nonnegative(),
     left: z.number().nonnegative(),

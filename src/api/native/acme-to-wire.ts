@@ -50,8 +50,9 @@ function authorityToWire(authority: AuthorityView): WireAuthority {
     why: authority.why ?? null,
     accountUrl: authority.accountUrl ?? null,
     profile: authority.profile ?? null,
-    budgets: authority.budgets.map(({ limit, per, capacity, left, fullAt }) => ({
+    budgets: authority.budgets.map(({ limit, bucket, per, capacity, left, fullAt }) => ({
       limit,
+      bucket: bucket ?? null,
       per: formatDuration(per),
       capacity,
       left,

@@ -25,6 +25,7 @@ export {
   type WireWebhook,
   type WireWebhookTest,
   webhookSchema,
+  webhooksStatusSchema,
   webhookTestSchema,
 } from './account-contract.ts'
 export {

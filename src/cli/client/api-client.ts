@@ -12,7 +12,7 @@ export interface ApiClient {
 }
 
 export interface ApiRequest<Answer extends z.ZodType> {
-  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Below `/api/v1`. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | undefined>>

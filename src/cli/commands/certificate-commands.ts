@@ -2,7 +2,6 @@ import type { Command } from 'commander'
 import {
   certificatePageSchema,
   certificateSchema,
-  exportedCertificateSchema,
   type WireCertificate,
 } from '../../api/native/contract.ts'
 import { after, type Clock, parseDuration } from '../../kernel/index.ts'
@@ -14,17 +13,22 @@ import {
   withServerOptions,
 } from '../command-context.ts'
 import { CliError } from '../errors.ts'
-import { toDay, toInstant } from '../output/instant.ts'
-import { toFacts, toTable } from '../output/table.ts'
+import { toDay } from '../output/instant.ts'
+import { toTable } from '../output/table.ts'
+import { registerCertificateExport } from './certificate-export.ts'
+import { registerCertificateImport } from './certificate-import.ts'
+import { registerCertificateRevoke } from './certificate-revoke.ts'
+import { certificateToText } from './certificate-text.ts'
 import { collectPages } from './collect-pages.ts'
-import { writeSecretFile } from './secret-file.ts'
 
-/** `cert list`, `cert show`, `cert export` */
+/** `cert list`, `show`, `import`, `export`, `revoke` */
 export function registerCertificateCommands(program: Command, context: CommandContext): void {
   const cert = program.command('cert').description('The certificates that we hold.')
   registerList(cert, context)
   registerShow(cert, context)
-  registerExport(cert, context)
+  registerCertificateImport(cert, context)
+  registerCertificateExport(cert, context)
+  registerCertificateRevoke(cert, context)
 }
 
 interface ListOptions extends CommonOptions {
@@ -90,46 +94,6 @@ function registerShow(cert: Command, context: CommandContext): void {
       printResult(context, options, {
         data: certificate,
         text: () => certificateToText(certificate, now),
-      })
-    })
-}
-
-function certificateToText(certificate: WireCertificate, now: Date): string {
-  return toFacts([
-    ['host', certificate.host],
-    ['id', certificate.id],
-    ['serial', certificate.serial],
-    ['issuer', certificate.issuer],
-    ['from', certificate.source],
-    ['valid from', toInstant(certificate.notBefore, now)],
-    ['valid until', toInstant(certificate.notAfter, now)],
-    ['renewed', `${toInstant(certificate.renewAt, now)}: ${certificate.renewBecause}`],
-    ['in use', certificate.current ? 'yes' : 'no'],
-  ])
-}
-
-interface ExportOptions extends CommonOptions {
-  readonly out?: string
-}
-
-function registerExport(cert: Command, context: CommandContext): void {
-  withServerOptions(cert.command('export'))
-    .description('Writes chain and private key as PEM.')
-    .argument('<host-or-id>')
-    .option('--out <file>', 'write there, readable by this user only, instead of printing')
-    .action(async (name: string, _options, command: Command) => {
-      const options = command.optsWithGlobals<ExportOptions>()
-      const client = await clientOf(context, options)
-      const path = `/certificates/${encodeURIComponent(name)}/export`
-      const { certificate, pem } = await client.call({ path, answer: exportedCertificateSchema })
-      if (options.out === undefined) {
-        printResult(context, options, { data: { certificate, pem }, text: () => pem })
-        return
-      }
-      await writeSecretFile(options.out, pem)
-      printResult(context, options, {
-        data: { certificate, file: options.out },
-        text: () => `Chain and key of ${certificate.host} are in ${options.out}.\n`,
       })
     })
 }

@@ -22,6 +22,7 @@ const HOSTS_AT_ONCE = 32
 
 interface AddOptions extends CommonOptions {
   readonly domain?: string
+  readonly account?: string
   readonly from?: string
   readonly wait?: true
   readonly timeout: string
@@ -34,6 +35,7 @@ export function registerHostAdd(host: Command, context: CommandContext): void {
     .argument('[host...]', 'names; - reads them from standard input, one per line')
     .option('--from <file>', 'a file with one name per line, perhaps followed by its domain')
     .option('--domain <domain>', 'the sending domain; by default what follows the first dot')
+    .option('--account <account>', 'whose they are; default unless told otherwise')
     .option('--wait', 'tell each step until padlock or reason')
     .option('--timeout <span>', 'how long to wait', '10m')
     .action(async (names: readonly string[], _options, command: Command) => {
@@ -105,7 +107,12 @@ async function addOne(
 ): Promise<WireHost> {
   const { clock, signal } = ports
   const known = options.wait ? await stepsSoFar(client, host) : new Set<string>()
-  const body = { host, ...(domain === undefined ? {} : { domain }) }
+  const { account } = options
+  const body = {
+    host,
+    ...(domain === undefined ? {} : { domain }),
+    ...(account === undefined ? {} : { account }),
+  }
   const added = await client.call({ method: 'POST', path: '/hosts', body, answer: hostSchema })
   if (!options.wait) return added
   const tell = (line: string): void => {

@@ -43,6 +43,7 @@ export function registerHostCommands(program: Command, context: CommandContext):
 interface ListOptions extends CommonOptions {
   readonly state?: string
   readonly q?: string
+  readonly account?: string
   readonly limit: string
 }
 
@@ -51,13 +52,18 @@ function registerList(host: Command, context: CommandContext): void {
     .description('Lists hosts by name.')
     .option('--state <state>', hostStateSchema.options.join(', '))
     .option('--q <text>', 'only names that contain this')
+    .option('--account <account>', 'only those of this account')
     .option('--limit <count>', 'at most so many', '1000')
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<ListOptions>()
-      const { state, q } = options
+      const { state, q, account } = options
       const client = await clientOf(context, options)
       const found = await collectPages(context, options, (page) =>
-        client.call({ path: '/hosts', query: { ...page, state, q }, answer: hostPageSchema }),
+        client.call({
+          path: '/hosts',
+          query: { ...page, state, q, account },
+          answer: hostPageSchema,
+        }),
       )
       printResult(context, options, { data: found, text: () => hostsToText(found.items) })
     })

@@ -22,6 +22,7 @@ export function hostToText(host: WireHost, now: Date): string {
   const facts = toFacts([
     ['host', host.host],
     ['domain', host.domain],
+    ['account', host.account],
     ['state', host.state],
     ['reason', reason ? `${reason.code}: ${reason.sentence}` : undefined],
     ['to do', reason?.fix],
@@ -29,6 +30,9 @@ export function hostToText(host: WireHost, now: Date): string {
     ['certificate', certificate ? `${certificate.serial} by ${certificate.issuer}` : 'none'],
     ['valid until', toInstant(certificate?.notAfter, now)],
     ['renewed', toInstant(certificate?.renewAt, now)],
+    ['comes from', host.certificateFrom === 'customer' ? 'the customer' : undefined],
+    ['in the queue', toInstant(host.queuedAt, now)],
+    ['left', toInstant(host.leftAt, now)],
     ['next look', toInstant(host.nextAttemptAt, now)],
   ])
   return `${facts}${checksToText(host.checks)}`

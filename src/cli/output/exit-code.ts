@@ -19,15 +19,18 @@ const EXIT_BY_CODE: ReadonlyMap<string, number> = new Map([
     ...['config/edge-name-missing', 'hosts/no-edge-name', 'hosts/is-edge-name', 'hosts/bad-name'],
     ...['api/unauthorized', 'api/too-many-failures', 'api/bad-request', 'api/cannot-listen'],
     ...['edge/bad-address', 'edge/bad-backend', 'edge/port-in-use', 'edge/port-not-allowed'],
+    ...['certs/bad-upload', 'certs/bad-password', 'accounts/bad-id', 'events/bad-url'],
     ...['acme/bad-roots'],
     ...['store/bad-url', 'store/not-writable', 'store/already-served'],
   ),
   ...codes(EXIT.notFound, 'hosts/not-found', 'certs/not-found', 'api/unknown-route'),
+  ...codes(EXIT.notFound, 'accounts/not-found', 'events/no-webhook'),
   ...codes(EXIT.unreachable, 'cli/unreachable', 'cli/not-postern'),
   ...codes(
     EXIT.refusedForSafety,
     ...['vault/wrong-key', 'vault/missing-key', 'vault/unsafe-key-file', 'vault/bad-key'],
     ...['vault/key-command-failed', 'store/newer-schema', 'app/unsafe-admin-key'],
+    'hosts/other-account',
   ),
 ])
 
