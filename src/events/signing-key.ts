@@ -1,5 +1,5 @@
 import type { Random } from '../kernel/index.ts'
-import { type SealContext, type SealedBytes, toSealedBytes, type Vault } from '../vault/index.ts'
+import type { SealContext, SealedBytes, Vault } from '../vault/index.ts'
 import { SIGNING_KEY_BYTES, signingKeyText } from './signature.ts'
 
 /** Makes a key for an account's webhook: sealed for the store, as text for the receiver. */
@@ -19,9 +19,9 @@ export function makeSigningKey(
 export function openSigningKey(
   vault: Pick<Vault, 'open'>,
   account: string,
-  sealed: Uint8Array,
+  sealed: SealedBytes,
 ): Buffer {
-  return vault.open(toSealedBytes(sealed), contextOf(account))
+  return vault.open(sealed, contextOf(account))
 }
 
 function contextOf(account: string): SealContext {

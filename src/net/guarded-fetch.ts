@@ -156,14 +156,22 @@ function ask(
     lookup: (_name, _options, tell) => tell(null, checked),
   }
   const { promise, resolve, reject } = Promise.withResolvers<GuardedAnswer>()
+  let isAnswered = false
   const answered = (response: IncomingMessage): void => {
+    isAnswered = true
     readAnswer(response).then(resolve, reject)
+  }
+  // Once there is a status, how the connection ends is the body's matter.
+  const failed = (error: Error): void => {
+    if (!isAnswered) reject(error)
   }
   const request =
     url.protocol === 'https:'
       ? requestHttps({ ...options, agent: agents.https }, answered)
       : requestHttp({ ...options, agent: agents.http }, answered)
-  request.on('error', reject)
+  request.on('error', failed)
+  // Without an error when it was answered with a change of protocol.
+  request.on('close', () => failed(new Error('The connection was closed without an answer')))
   request.end(body)
   return promise.finally(() => request.destroy())
 }

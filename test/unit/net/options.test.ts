@@ -3,7 +3,7 @@ import { netOptions } from '../../../src/net/options.ts'
 
 describe('net.dns', () => {
   it('asks the resolvers of the system unless told otherwise', () => {
-    expect(netOptions.parse({})).toEqual({ dns: 'system' })
+    expect(netOptions.parse({}).dns).toBe('system')
   })
 
   it.each([
@@ -20,6 +20,28 @@ describe('net.dns', () => {
     'refuses %j and says what it takes',
     (text) => {
       expect(netOptions.safeParse({ dns: text }).error?.message).toContain('ip:port')
+    },
+  )
+})
+
+describe('net.allowPrivate', () => {
+  it('lets nobody into a private network, and nothing go over http, unless told otherwise', () => {
+    expect(netOptions.parse({})).toMatchObject({ allowPrivate: [], allowHttp: false })
+  })
+
+  it.each([
+    ['10.1.0.0/16', ['10.1.0.0/16']],
+    [' 127.0.0.0/8, fd00::/8,', ['127.0.0.0/8', 'fd00::/8']],
+    ['::1/128', ['::1/128']],
+  ])('reads %j', (text, expected) => {
+    expect(netOptions.parse({ allowPrivate: text }).allowPrivate).toEqual(expected)
+  })
+
+  it.each(['10.0.0.1', '10.0.0.0/33', '::/129', 'intranet/8', '10.0.0.0/8/8', '10.0.0.0/', 'all'])(
+    'refuses %j and says what it takes',
+    (text) => {
+      const { error } = netOptions.safeParse({ allowPrivate: text })
+      expect(error?.message).toContain('address/prefix')
     },
   )
 })
