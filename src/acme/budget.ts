@@ -6,9 +6,13 @@
 import type { Urgency } from '../kernel/index.ts'
 import type { CaLimits, LimitName, OrderKind, TokenBucket } from './limits.ts'
 
-/** How many hosts there are, and how long their certificates are used. */
+/** What there is to renew. */
 export interface FleetSize {
   readonly hosts: number
+  /**
+   * How long their certificates are used, as their renewals are planned: with lives of 45 days 30,
+   * whatever the term. A longer one than that makes our own pace too slow.
+   */
   readonly termMs: number
 }
 
@@ -124,6 +128,13 @@ export function roomFor(
     if (touched.costs) room = Math.min(room, left)
   }
   return room
+}
+
+/** How many certificates may be renewed in an hour in the long run; Infinity where nothing limits it. */
+export function renewalsPerHour(limits: CaLimits, fleet: FleetSize): number {
+  const touched = accountBucketsOf({ limits, kind: 'renewal', urgency: 'renewal', fleet })
+  const rates = touched.filter(({ costs }) => costs).map(({ shape }) => HOUR_MS / shape.tokenMs)
+  return Math.min(...rates)
 }
 
 /** A bucket in the numbers that judging needs. */
