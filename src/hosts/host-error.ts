@@ -7,6 +7,12 @@ export type HostErrorCode =
   | 'hosts/no-edge-name'
   /** The edge name itself cannot be a customer's host: its CNAME would point at itself. */
   | 'hosts/is-edge-name'
+  /** The name is another account's; the fix names the record that proves otherwise. */
+  | 'hosts/other-account'
+  /** DNS has not shown yet that the name may be this account's. */
+  | 'hosts/claim-needed'
+  /** Its owner brings the certificates: there is none to be renewed. */
+  | 'hosts/own-certificate'
 
 export class HostError extends AppError<HostErrorCode> {
   override readonly name = 'HostError'

@@ -1,4 +1,4 @@
-import type { Duration, Random, Reason } from '../kernel/index.ts'
+import type { Duration, Random, Reason, Urgency } from '../kernel/index.ts'
 import type { CertificateLife, Check } from './host-life.ts'
 
 type Life = CertificateLife | undefined
@@ -7,6 +7,8 @@ type Life = CertificateLife | undefined
 export type HostEvent =
   | { readonly kind: 'check-asked' }
   | { readonly kind: 'renewal-asked' }
+  /** Another time was planned for it, for other reasons. */
+  | { readonly kind: 'renewal-moved'; readonly renewAt: Date; readonly urgency: Urgency }
   | { readonly kind: 'ready'; readonly checks: readonly Check[] }
   | {
       readonly kind: 'not-ready'

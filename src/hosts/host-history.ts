@@ -51,8 +51,11 @@ export interface HistoryDraft {
   readonly certificateId?: string | undefined
 }
 
-/** Turns a draft into a row. */
-export type HistoryWriter = (hostname: string, draft: HistoryDraft) => HostHistoryRow
+/** Turns a draft into a row. Whoever has the host when it is written is told, if anybody is. */
+export type HistoryWriter = (
+  host: { readonly hostname: string; readonly account?: string },
+  draft: HistoryDraft,
+) => HostHistoryRow
 
 /**
  * Makes rows whose ids sort in the order in which they are written, even within a millisecond: 48
@@ -67,8 +70,9 @@ export function createHistoryWriter({
 }): HistoryWriter {
   let lastAt = 0
   let counter = 0
-  return (hostname, draft) => {
-    const { at, step, outcome, code, sentence, notice, account, certificateId } = draft
+  return (host, draft) => {
+    const { at, step, outcome, code, sentence, notice, certificateId } = draft
+    const account = notice && (draft.account ?? host.account)
     const now = clock.now().getTime()
     counter = now === lastAt ? (counter + 1) % COUNTERS : 0
     lastAt = now
@@ -79,7 +83,15 @@ export function createHistoryWriter({
     const id = bytes.toString('hex')
     const happenedAt = at?.getTime() ?? now
     return {
-      ...{ id, hostname, at: happenedAt, step, outcome, code: code ?? null, sentence },
+      ...{
+        id,
+        hostname: host.hostname,
+        at: happenedAt,
+        step,
+        outcome,
+        code: code ?? null,
+        sentence,
+      },
       ...{ notice: notice ?? null, account: account ?? null },
       ...{ certificate_id: certificateId ?? null, told_at: null },
     }

@@ -1,5 +1,16 @@
-import { after, type Clock, type Duration, days, type Hostname } from '../kernel/index.ts'
-import type { HostHistoryRow, Store } from '../store/index.ts'
+import {
+  after,
+  type Clock,
+  type Duration,
+  days,
+  type Hostname,
+  minutes,
+  URGENCIES,
+  urgencyRank,
+} from '../kernel/index.ts'
+import type { ExpressionBuilder, HostHistoryRow, Schema, Store } from '../store/index.ts'
+import type { Database } from './database.ts'
+import { forgetToken } from './host-claims.ts'
 import type { HistoryDraft, HistoryWriter } from './host-history.ts'
 import type { Host } from './host-life.ts'
 import { hostToColumns, type OnUnreadable, readRows, rowToHost } from './host-row.ts'
@@ -11,8 +22,8 @@ import { hostToColumns, type OnUnreadable, readRows, rowToHost } from './host-ro
  */
 export interface HostLeases {
   /**
-   * Leases hosts that are due and that nobody works on, the longest due first. A row that cannot be
-   * read is told of and set aside for a day.
+   * Leases hosts that are due and that nobody works on: the most urgent first, and of those the
+   * longest due. None that queue. A row that cannot be read is told of and set aside for a day.
    */
   claimDue(claim: DueClaim): Promise<readonly ClaimedHost[]>
   /** Leases one host, due or not; `undefined` if it is retired or somebody works on it. */
@@ -49,6 +60,8 @@ export interface DueClaim extends LeaseClaim {
 export interface ClaimedHost {
   readonly host: Host
   readonly fence: number
+  /** It was due; or somebody asked for it; or its turn in the queue had come. */
+  readonly via: 'due' | 'asked' | 'queue'
 }
 
 export interface HostSaving {
@@ -87,7 +100,7 @@ export function createHostLeases({ store, clock, toHistoryRow }: HostLeasesDeps)
         .execute()
     },
     save: (claimed, host, { history, ...saving }) => {
-      const rows = history.map((draft) => toHistoryRow(host.hostname, draft))
+      const rows = history.map((draft) => toHistoryRow(host, draft))
       return save(store, { claimed, host, rows, ...saving })
     },
     recoverLeases: async () => {
@@ -115,56 +128,101 @@ async function claimDue(
   const due = await store.db
     .selectFrom('hosts')
     .select('hostname')
+    .where('priority', 'in', URGENCIES.map(urgencyRank))
     .where('next_attempt_at', '<=', now.getTime())
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
+    .where('queue_rank', 'is', null)
+    .where(isFree(now))
     .limit(1)
     .execute()
   if (due.length === 0) return []
   return store.transaction(async (trx) => {
-    const free = await trx
-      .selectFrom('hosts')
-      .select('hostname')
-      .where('next_attempt_at', '<=', now.getTime())
-      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
-      .orderBy('next_attempt_at')
-      .limit(limit)
-      // Two nodes that look at once get different hosts instead of waiting for each other.
-      .$if(store.engine === 'postgres', (select) => select.forUpdate().skipLocked())
-      .execute()
-    if (free.length === 0) return []
-    const rows = await trx
-      .updateTable('hosts')
-      .set((eb) => ({ ...toLease(claim, now), lease_fence: eb('lease_fence', '+', 1) }))
-      .where(
-        'hostname',
-        'in',
-        free.map(({ hostname }) => hostname),
-      )
-      .returningAll()
-      .execute()
-    const unreadable: string[] = []
-    const claimed = readRows(
-      rows,
-      (row) => ({ host: rowToHost(row), fence: row.lease_fence }),
-      (row) => {
-        unreadable.push(row.hostname)
-        onUnreadable(row)
-      },
-    )
-    if (unreadable.length > 0) await setAside(trx, unreadable, now)
-    return claimed.toSorted((one, other) => dueAt(one) - dueAt(other))
+    const free: string[] = []
+    // One by one, because only so each is a short look into the index.
+    for (const urgency of URGENCIES) {
+      if (free.length >= limit) break
+      const found = await trx
+        .selectFrom('hosts')
+        .select('hostname')
+        .where('priority', '=', urgencyRank(urgency))
+        .where('next_attempt_at', '<=', now.getTime())
+        .where('queue_rank', 'is', null)
+        .where(isFree(now))
+        .orderBy('next_attempt_at')
+        .limit(limit - free.length)
+        // Two nodes that look at once get different hosts instead of waiting for each other.
+        .$if(store.engine === 'postgres', (select) => select.forUpdate().skipLocked())
+        .execute()
+      free.push(...found.map(({ hostname }) => hostname))
+    }
+    const claimed = await lease(trx, free, { claim, now, via: 'due', onUnreadable })
+    return claimed.toSorted(mostUrgentFirst)
   })
 }
 
-/** A person has to look at it, or a newer version; to try each second would only fill the log. */
-async function setAside(
-  trx: Pick<Store['db'], 'updateTable'>,
+export interface Leasing {
+  readonly claim: LeaseClaim
+  readonly now: Date
+  readonly via: ClaimedHost['via']
+  readonly onUnreadable: OnUnreadable
+}
+
+/** Leases hosts that were found free in the same transaction. */
+export async function lease(
+  trx: Database,
   hostnames: readonly string[],
-  now: Date,
-): Promise<void> {
+  { claim, now, via, onUnreadable }: Leasing,
+): Promise<readonly ClaimedHost[]> {
+  if (hostnames.length === 0) return []
+  const rows = await trx
+    .updateTable('hosts')
+    .set((eb) => ({
+      ...toLease(claim, now),
+      lease_fence: eb('lease_fence', '+', 1),
+      // Its turn has come, whatever was guessed.
+      ...(via === 'queue' ? { next_attempt_at: now.getTime() } : {}),
+    }))
+    .where('hostname', 'in', hostnames)
+    .returningAll()
+    .execute()
+  const unreadable: string[] = []
+  const claimed = readRows(
+    rows,
+    (row): ClaimedHost => ({ host: rowToHost(row), fence: row.lease_fence, via }),
+    (row) => {
+      unreadable.push(row.hostname)
+      onUnreadable(row)
+    },
+  )
+  if (unreadable.length > 0) await setAside(trx, unreadable, now)
+  return claimed
+}
+
+function mostUrgentFirst(one: ClaimedHost, other: ClaimedHost): number {
+  const byUrgency = urgencyRank(one.host.urgency) - urgencyRank(other.host.urgency)
+  return byUrgency === 0 ? dueAt(one) - dueAt(other) : byUrgency
+}
+
+/**
+ * Nobody works on it. A lease that ends far in the future was taken by a clock that has been put
+ * back since.
+ */
+export function isFree(now: Date) {
+  return ({ eb, or }: ExpressionBuilder<Schema, 'hosts'>) =>
+    or([
+      eb('lease_until', 'is', null),
+      eb('lease_until', '<=', now.getTime()),
+      eb('lease_until', '>', after(now, LEASE_MAX).getTime()),
+    ])
+}
+
+/** Leases are for half a minute; and the clocks of nodes do not differ by more. */
+const LEASE_MAX = minutes(10)
+
+/** A person has to look at it, or a newer version; to try each second would only fill the log. */
+async function setAside(trx: Database, hostnames: readonly string[], now: Date): Promise<void> {
   await trx
     .updateTable('hosts')
-    .set({ ...NO_LEASE, next_attempt_at: after(now, ASIDE).getTime() })
+    .set({ ...NO_LEASE, queue_rank: null, next_attempt_at: after(now, ASIDE).getTime() })
     .where('hostname', 'in', hostnames)
     .execute()
 }
@@ -196,50 +254,82 @@ function claimOne(
       }))
       .where('hostname', '=', hostname)
       .where('state', '!=', 'retired')
-      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
+      .where(isFree(now))
       .returningAll()
       .executeTakeFirst()
-    return row && { host: rowToHost(row), fence: row.lease_fence }
+    return row && { host: rowToHost(row), fence: row.lease_fence, via: 'asked' }
   })
 }
 
-function save(
-  store: Store,
-  {
-    claimed,
-    host,
-    rows,
-    lease,
-    https,
-  }: Omit<HostSaving, 'history'> & {
-    readonly claimed: ClaimedHost
-    readonly host: Host
-    readonly rows: readonly HostHistoryRow[]
-  },
+/** What `save` and `enqueue` write. */
+export interface SavedHost extends Omit<HostSaving, 'history'> {
+  readonly claimed: ClaimedHost
+  readonly host: Host
+  readonly rows: readonly HostHistoryRow[]
+}
+
+function save(store: Store, saved: SavedHost): Promise<boolean> {
+  return store.transaction((trx) => writeHost(trx, saved, saved.host.queuedAt ? {} : NOT_QUEUED))
+}
+
+const NOT_QUEUED = { queue_rank: null } as const
+
+/**
+ * Writes a host under its fence. What others may write meanwhile, without the lease, stays as they
+ * wrote it: that it is due, and how urgently; that a renewal was asked for.
+ */
+export async function writeHost(
+  trx: Database,
+  { claimed, host, rows, lease, https }: SavedHost,
+  queue: { readonly queue_rank?: number | null },
 ): Promise<boolean> {
-  const { next_attempt_at: next, ...columns } = hostToColumns(host)
-  const claimedNext = claimed.host.nextAttemptAt?.getTime() ?? null
-  return store.transaction(async (trx) => {
-    const { numUpdatedRows } = await trx
-      .updateTable('hosts')
-      .set((eb) => ({
-        ...columns,
-        ...(lease === 'release' ? NO_LEASE : {}),
-        ...(host.httpsSafe && https !== 'promised' ? { https_safe: eb.ref('https_safe') } : {}),
-        next_attempt_at: eb
-          .case()
-          .when('next_attempt_at', '=', claimedNext)
-          .then(next)
-          .else(eb.ref('next_attempt_at'))
-          .end(),
-      }))
-      .where('hostname', '=', host.hostname)
-      .where('lease_fence', '=', claimed.fence)
-      .executeTakeFirst()
-    if (numUpdatedRows === 0n) return false
-    if (rows.length > 0) await trx.insertInto('host_history').values(rows).execute()
-    return true
-  })
+  const columns = hostToColumns(host)
+  const before = hostToColumns(claimed.host)
+  const isProven = claimed.host.claimToken !== undefined && host.claimToken === undefined
+  const { numUpdatedRows } = await trx
+    .updateTable('hosts')
+    .set((eb) => ({
+      ...{ ...columns, ...queue },
+      ...(lease === 'release' ? NO_LEASE : {}),
+      ...leaveColumns(claimed.host, host),
+      ...(isProven ? { released_by: null } : {}),
+      ...(host.httpsSafe && https !== 'promised' ? { https_safe: eb.ref('https_safe') } : {}),
+      next_attempt_at: eb
+        .case()
+        .when('next_attempt_at', '=', before.next_attempt_at)
+        .then(columns.next_attempt_at)
+        .else(eb.ref('next_attempt_at'))
+        .end(),
+      priority: eb
+        .case()
+        .when('next_attempt_at', '=', before.next_attempt_at)
+        .then(columns.priority)
+        .else(eb.ref('priority'))
+        .end(),
+      renewal_asked_at: eb
+        .case()
+        .when('renewal_asked_at', '=', before.renewal_asked_at)
+        .then(columns.renewal_asked_at)
+        .else(eb.ref('renewal_asked_at'))
+        .end(),
+    }))
+    .where('hostname', '=', host.hostname)
+    .where('lease_fence', '=', claimed.fence)
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n) return false
+  if (isProven) await forgetToken(trx, host.hostname, host.account)
+  if (rows.length > 0)
+    await trx
+      .insertInto('host_history')
+      .values([...rows])
+      .execute()
+  return true
+}
+
+/** Authorizations are deactivated once the host has left, unless it is back. */
+function leaveColumns(before: Host, host: Host): { readonly leave_at?: number | null } {
+  if (host.leftAt && !before.leftAt) return { leave_at: host.leftAt.getTime() }
+  return before.leftAt && !host.leftAt ? { leave_at: null } : {}
 }
 
 async function renewLeases(

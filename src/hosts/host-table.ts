@@ -1,8 +1,16 @@
-import type { Clock, Hostname, Random } from '../kernel/index.ts'
+import type { Clock, Hostname, Random, Urgency } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import { moveHost } from './host.ts'
+import {
+  type AddedHost,
+  addHost,
+  moveOver,
+  type NameWish,
+  sweepClaims,
+  tokenOf,
+} from './host-claims.ts'
 import { HostError } from './host-error.ts'
-import type { HostEvent } from './host-event.ts'
+import type { HostEvent, MoveContext } from './host-event.ts'
 import {
   createHistoryWriter,
   type HistoryDraft,
@@ -11,15 +19,38 @@ import {
   rowToHistoryEntry,
 } from './host-history.ts'
 import { createHostLeases, type HostLeases } from './host-leases.ts'
-import { type Host, type HostState, newHost } from './host-life.ts'
+import { createHostLeavers, type HostLeavers } from './host-leavers.ts'
+import { DEFAULT_ACCOUNT, type Host, type HostState } from './host-life.ts'
+import { createHostNotices, type HostNotices } from './host-notices.ts'
 import { countByState, type HostPage, type HostQuery, pageOfHosts } from './host-page.ts'
+import { createHostQueue, type HostQueue } from './host-queue.ts'
 import { hostToColumns, type OnUnreadable, readRows, rowToHost, rowToHostname } from './host-row.ts'
-import { destroyRetiredKeys, retiredWithKeys } from './retired-keys.ts'
+import { createHostUpkeep, type HostUpkeep } from './host-upkeep.ts'
+import { createHostVisits, type HostVisits } from './host-visits.ts'
+import { destroyLeftKeys, destroyRetiredKeys, retiredWithKeys } from './retired-keys.ts'
 
-/** The hosts we know, what became of each, and (`HostLeases`) who works on which. */
-export interface HostTable extends HostLeases {
-  /** Adds a host, or starts a retired one anew; one that is there already stays as it is. */
-  add(hostname: Hostname, domain: string): Promise<AddedHost>
+/**
+ * The hosts we know and what became of each; who works on which (`HostLeases`), who waits
+ * (`HostQueue`), who is visited, has left, or is to be told.
+ */
+export interface HostTable
+  extends HostLeases,
+    HostQueue,
+    HostNotices,
+    HostVisits,
+    HostLeavers,
+    HostUpkeep {
+  /**
+   * Adds a host, or starts a retired one anew; one that is there already stays as it is. A name that
+   * another account had begins with a `claimToken`. Throws 'hosts/other-account' for one that it has.
+   */
+  add(hostname: Hostname, domain: string, account?: string): Promise<AddedHost>
+  /** The token that this account was asked to show in DNS for a name of another account. */
+  claimToken(hostname: Hostname, account: string): Promise<string | undefined>
+  /** Gives a name to the account that has shown its token. Throws 'hosts/other-account'. */
+  moveOver(wish: NameWish, token: string): Promise<AddedHost>
+  /** Forgets proofs that were asked for before `before` and that nobody waits for. */
+  sweepClaims(before: Date): Promise<void>
   find(hostname: Hostname): Promise<Host | undefined>
   page(query: HostQuery): Promise<HostPage>
   countByState(): Promise<Readonly<Record<HostState, number>>>
@@ -29,15 +60,22 @@ export interface HostTable extends HostLeases {
    */
   ask(hostname: Hostname, event: AskedEvent): Promise<Host>
   /**
+   * Its certificate is to be renewed at another time: it is due then, and as urgent as that, whoever
+   * works on it.
+   */
+  renewalMoved(hostname: Hostname, renewAt: Date, urgency: Urgency): Promise<void>
+  /** Its certificates come from elsewhere now; who works on it can save no more. */
+  changeSource(hostname: Hostname, event: SourceEvent): Promise<Host>
+  /** Writes down what happened to a host that stays as it is. */
+  note(hostname: Hostname, draft: HistoryDraft): Promise<void>
+  /**
    * Ends a host's life: https stops being promised in a first write, the host is gone with the
    * second, and whoever works on it can save no more. A retired host stays as it is. Throws
    * 'hosts/not-found'.
    */
-  retire(hostname: Hostname): Promise<Host>
+  retire(hostname: Hostname, why?: string): Promise<Host>
   /** The story of a host, oldest first; the latest `HISTORY_ENTRIES_MAX` entries. */
   history(hostname: Hostname): Promise<readonly HistoryEntry[]>
-  /** When somebody last asked for a new certificate although the old one would do. */
-  renewalAskedAt(hostname: Hostname): Promise<Date | undefined>
   /** Hosts that promise https and whose certificate ends before `before`. */
   endingBefore(before: Date, onUnreadable: OnUnreadable): Promise<readonly EndingHost[]>
   /** Stops promising https for a host; false if nobody did. */
@@ -47,18 +85,16 @@ export interface HostTable extends HostLeases {
    * how many there were.
    */
   destroyRetiredKeys(hostname: Hostname): Promise<number>
+  /** Ends the wait of a host that has left: its certificate is over, and its keys are destroyed. */
+  endLeaver(hostname: Hostname, draft: HistoryDraft): Promise<void>
   /** Hosts retired after `since` whose keys are not all gone: a kill, or somebody's late write. */
   retiredWithKeys(since: Date, onUnreadable: OnUnreadable): Promise<readonly Hostname[]>
   /** Makes the hosts due that wait for a reason which may have gone. */
   wakeWaiting(code: string): Promise<void>
 }
 
-export interface AddedHost {
-  readonly host: Host
-  readonly created: boolean
-}
-
 export type AskedEvent = Extract<HostEvent, { kind: 'check-asked' | 'renewal-asked' }>
+export type SourceEvent = Extract<HostEvent, { kind: 'brought' | 'handed-over' }>
 
 export interface EndingHost {
   readonly hostname: Hostname
@@ -80,20 +116,38 @@ export function createHostTable({ store, clock, random }: HostTableDeps): HostTa
   const deps: TableDeps = { store, clock, random, toHistoryRow }
   return {
     ...createHostLeases(deps),
-    add: (hostname, domain) => addHost(deps, hostname, domain),
+    ...createHostQueue(deps),
+    ...createHostNotices(deps),
+    ...createHostVisits(deps),
+    ...createHostLeavers(deps),
+    ...createHostUpkeep(deps),
+    add: (hostname, domain, account = DEFAULT_ACCOUNT) =>
+      addHost(deps, { hostname, domain, account }),
+    claimToken: (hostname, account) => tokenOf(store.db, hostname, account),
+    moveOver: (wish, token) => moveOver(deps, wish, token),
+    sweepClaims: (before) => sweepClaims(store.db, before),
     find: (hostname) => findHost(store, hostname),
     page: (query) => pageOfHosts(store, query),
     countByState: () => countByState(store),
     ask: (hostname, event) => move(deps, hostname, event, ASKED[event.kind]),
-    retire: async (hostname) => {
+    renewalMoved: async (hostname, renewAt, urgency) => {
+      await moveIfThere(deps, hostname, { kind: 'renewal-moved', renewAt, urgency })
+    },
+    changeSource: (hostname, event) => move(deps, hostname, event, SOURCES[event.kind]),
+    note: (hostname, draft) => note(deps, hostname, draft),
+    retire: async (hostname, why) => {
       await move(deps, hostname, { kind: 'https-ending' })
-      return move(deps, hostname, { kind: 'retired' }, RETIRED)
+      const draft = why === undefined ? RETIRED : { ...RETIRED, sentence: why }
+      return move(deps, hostname, { kind: 'retired' }, draft)
     },
     history: (hostname) => historyOf(store, hostname),
-    renewalAskedAt: (hostname) => renewalAskedAt(store, hostname),
     endingBefore: (before, onUnreadable) => endingBefore(store, before, onUnreadable),
     endHttps: (hostname, draft) => endHttps(deps, hostname, draft),
     destroyRetiredKeys: (hostname) => destroyRetiredKeys(store.db, hostname),
+    endLeaver: async (hostname, draft) => {
+      await destroyLeftKeys(store.db, hostname, clock.now())
+      await moveIfThere(deps, hostname, { kind: 'ended' }, draft)
+    },
     retiredWithKeys: (since, onUnreadable) => retiredWithKeys(store.db, since, onUnreadable),
     wakeWaiting: async (code) => {
       await store.db
@@ -110,37 +164,6 @@ interface TableDeps extends HostTableDeps {
   readonly toHistoryRow: HistoryWriter
 }
 
-async function addHost(
-  { store, clock, toHistoryRow }: TableDeps,
-  hostname: Hostname,
-  domain: string,
-): Promise<AddedHost> {
-  const host = newHost(hostname, domain, clock.now())
-  const columns = hostToColumns(host)
-  return store.transaction(async (trx) => {
-    // In the same transaction: what is left of an ended life must not count as this one's.
-    await destroyRetiredKeys(trx, hostname)
-    const written = await trx
-      .insertInto('hosts')
-      .values({ hostname, ...columns })
-      .onConflict((conflict) =>
-        conflict.column('hostname').doUpdateSet(columns).where('hosts.state', '=', 'retired'),
-      )
-      .returning('hostname')
-      .executeTakeFirst()
-    if (written) {
-      await trx.insertInto('host_history').values(toHistoryRow(hostname, ADDED)).execute()
-      return { host, created: true }
-    }
-    const there = await trx
-      .selectFrom('hosts')
-      .selectAll()
-      .where('hostname', '=', hostname)
-      .executeTakeFirstOrThrow()
-    return { host: rowToHost(there), created: false }
-  })
-}
-
 async function findHost(store: Store, hostname: Hostname): Promise<Host | undefined> {
   const row = await store.db
     .selectFrom('hosts')
@@ -150,16 +173,27 @@ async function findHost(store: Store, hostname: Hostname): Promise<Host | undefi
   return row && rowToHost(row)
 }
 
-/**
- * Reads, moves and writes a host in one transaction, whoever holds its lease. A retired host is
- * there only to be ended, which it is already.
- */
-function move(
-  { store, clock, random, toHistoryRow }: TableDeps,
+/** Reads, moves and writes a host, whoever holds its lease. Throws 'hosts/not-found'. */
+async function move(
+  deps: TableDeps,
   hostname: Hostname,
   event: HostEvent,
   draft?: HistoryDraft,
 ): Promise<Host> {
+  const host = await moveIfThere(deps, hostname, event, draft)
+  if (host) return host
+  throw new HostError('hosts/not-found', `${hostname} is not a host here.`, {
+    fix: `Add it first: postern host add ${hostname}`,
+  })
+}
+
+/** A retired host is there only to be ended, which it is already. */
+function moveIfThere(
+  { store, clock, random, toHistoryRow }: TableDeps,
+  hostname: Hostname,
+  event: HostEvent,
+  draft?: HistoryDraft,
+): Promise<Host | undefined> {
   const isEnding = event.kind === 'https-ending' || event.kind === 'retired'
   return store.transaction(async (trx) => {
     const row = await trx
@@ -169,27 +203,46 @@ function move(
       .$if(!isEnding, (select) => select.where('state', '!=', 'retired'))
       .$if(store.engine === 'postgres', (select) => select.forUpdate())
       .executeTakeFirst()
-    if (!row) {
-      throw new HostError('hosts/not-found', `${hostname} is not a host here.`, {
-        fix: `Add it first: postern host add ${hostname}`,
-      })
-    }
+    if (!row) return undefined
     if (row.state === 'retired') return rowToHost(row)
-    const host = moveHost(rowToHost(row), event, { now: clock.now(), random })
+    const context: MoveContext = { now: clock.now(), random }
+    const host = moveHost(rowToHost(row), event, context)
     await trx
       .updateTable('hosts')
       .set((eb) => ({
         ...hostToColumns(host),
-        ...(host.state === 'retired'
+        ...(host.queuedAt ? {} : { queue_rank: null }),
+        ...(isTakenAway(event)
           ? { lease_holder: null, lease_until: null, lease_fence: eb('lease_fence', '+', 1) }
           : {}),
+        // Nobody is to issue for it without another look at who has it then.
+        ...(event.kind === 'retired' ? { leave_at: context.now.getTime() } : {}),
       }))
       .where('hostname', '=', hostname)
       .execute()
-    if (draft) {
-      await trx.insertInto('host_history').values(toHistoryRow(hostname, draft)).execute()
-    }
+    if (draft) await trx.insertInto('host_history').values(toHistoryRow(host, draft)).execute()
     return host
+  })
+}
+
+/** After these, what somebody is doing for the host at the moment must not be written any more. */
+function isTakenAway({ kind }: HostEvent): boolean {
+  return kind === 'retired' || kind === 'brought' || kind === 'handed-over'
+}
+
+function note(
+  { store, toHistoryRow }: TableDeps,
+  hostname: Hostname,
+  draft: HistoryDraft,
+): Promise<void> {
+  return store.transaction(async (trx) => {
+    const host = await trx
+      .selectFrom('hosts')
+      .select(['hostname', 'account'])
+      .where('hostname', '=', hostname)
+      .executeTakeFirst()
+    const row = toHistoryRow(host ?? { hostname }, draft)
+    await trx.insertInto('host_history').values(row).execute()
   })
 }
 
@@ -202,18 +255,6 @@ async function historyOf(store: Store, hostname: Hostname): Promise<readonly His
     .limit(HISTORY_ENTRIES_MAX)
     .execute()
   return rows.reverse().map(rowToHistoryEntry)
-}
-
-async function renewalAskedAt(store: Store, hostname: Hostname): Promise<Date | undefined> {
-  const row = await store.db
-    .selectFrom('host_history')
-    .select('at')
-    .where('hostname', '=', hostname)
-    .where('step', '=', 'renew')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row && new Date(row.at)
 }
 
 async function endingBefore(
@@ -250,12 +291,11 @@ function endHttps(
       .where('https_safe', '=', 1)
       .executeTakeFirst()
     if (numUpdatedRows === 0n) return false
-    await trx.insertInto('host_history').values(toHistoryRow(hostname, draft)).execute()
+    await trx.insertInto('host_history').values(toHistoryRow({ hostname }, draft)).execute()
     return true
   })
 }
 
-const ADDED: HistoryDraft = { step: 'add', outcome: 'done', sentence: 'Added.' }
 const RETIRED: HistoryDraft = {
   step: 'retire',
   outcome: 'done',
@@ -267,5 +307,17 @@ const ASKED: Readonly<Record<AskedEvent['kind'], HistoryDraft>> = {
     step: 'renew',
     outcome: 'asked',
     sentence: 'A new certificate was asked for.',
+  },
+}
+const SOURCES: Readonly<Record<SourceEvent['kind'], HistoryDraft>> = {
+  brought: {
+    step: 'bring',
+    outcome: 'done',
+    sentence: 'It has a certificate of its owner now: no certificate authority is asked.',
+  },
+  'handed-over': {
+    step: 'bring',
+    outcome: 'done',
+    sentence: 'Its certificates come from a certificate authority from now on.',
   },
 }

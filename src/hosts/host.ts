@@ -7,6 +7,7 @@ import {
   minutes,
   type Reason,
   seconds,
+  type Urgency,
   unreachable,
   urgencyRank,
 } from '../kernel/index.ts'
@@ -34,7 +35,9 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
     case 'check-asked':
       return { ...moved, failures: failuresOnceAsked(host), ...dueOnceAsked(host, now) }
     case 'renewal-asked':
-      return { ...moved, ...askedFor(host, now), ...dueOnceAsked(host, now) }
+      return { ...moved, ...askedFor(host, now) }
+    case 'renewal-moved':
+      return { ...moved, ...moveRenewal(host, event, now) }
     case 'looked':
     case 'mismatched':
     case 'ready':
@@ -87,7 +90,7 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
     }
     case 'handed-over': {
       const from = { certificateFrom: 'acme', takeOver: false } as const
-      return { ...moved, ...from, ...askedFor(host, now), ...dueOnceAsked(host, now) }
+      return { ...moved, ...from, ...askedFor(host, now) }
     }
     case 'retired':
       return {
@@ -251,10 +254,45 @@ function dueOnceAsked(host: Host, now: Date): Pick<Host, 'nextAttemptAt'> {
   return { nextAttemptAt: isWaitingForCa(host, now) ? host.nextAttemptAt : now }
 }
 
-function askedFor(host: Host, now: Date): Pick<Host, 'renewalAskedAt' | 'urgency'> {
-  const isMoreUrgent = urgencyRank(host.urgency) < urgencyRank('replace-now')
-  const urgency = isNew(host) || isMoreUrgent ? host.urgency : 'replace-now'
-  return { renewalAskedAt: now, urgency }
+function askedFor(
+  host: Host,
+  now: Date,
+): Pick<Host, 'renewalAskedAt' | 'urgency' | 'queuedAt' | 'nextAttemptAt'> {
+  const urgency = isNew(host) ? host.urgency : moreUrgent(host.urgency, 'replace-now')
+  return { renewalAskedAt: now, ...dueWith(host, { urgency, dueAt: now }, now) }
+}
+
+/** Not later than it would come anyway: then it is looked at, and its plan followed. */
+function moveRenewal(
+  host: Host,
+  { renewAt, urgency }: Extract<HostEvent, { kind: 'renewal-moved' }>,
+  now: Date,
+): Partial<Host> {
+  if (host.certificateFrom === 'customer' || host.leftAt) return {}
+  const dueAt = renewAt > now ? renewAt : now
+  return dueWith(host, { urgency, dueAt: earlier(dueAt, host.nextAttemptAt) }, now)
+}
+
+/**
+ * Who becomes more urgent leaves the place in the queue, which is one among others of the old
+ * urgency, and comes anew. The time of a CA stays.
+ */
+function dueWith(
+  host: Host,
+  { urgency, dueAt }: { readonly urgency: Urgency; readonly dueAt: Date },
+  now: Date,
+): Pick<Host, 'urgency' | 'queuedAt' | 'nextAttemptAt'> {
+  if (host.queuedAt) {
+    const isPromoted = urgencyRank(urgency) < urgencyRank(host.urgency)
+    if (isPromoted) return { urgency, queuedAt: undefined, nextAttemptAt: now }
+    return { urgency: host.urgency, queuedAt: host.queuedAt, nextAttemptAt: host.nextAttemptAt }
+  }
+  const nextAttemptAt = isWaitingForCa(host, now) ? host.nextAttemptAt : dueAt
+  return { urgency, queuedAt: undefined, nextAttemptAt }
+}
+
+function moreUrgent(one: Urgency, other: Urgency): Urgency {
+  return urgencyRank(one) < urgencyRank(other) ? one : other
 }
 
 /** Looks that led nowhere must not slow down what the CA is asked afterwards. */

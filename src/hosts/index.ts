@@ -3,10 +3,12 @@
  * remembers, `directory` answers the edge's question "is this ours?". Nothing here asks DNS or a
  * CA: `lifecycle` does.
  */
-export type { CaaAuthority, CaaLook } from './caa.ts'
+export { type CaaAuthority, type CaaLook, judgeCaa } from './caa.ts'
+export { type ClaimRecord, claimRecord, formatClaim, isProof } from './claim-record.ts'
 export { createHostDirectory, type HostDirectory } from './directory.ts'
 export { type FairShare, fairRank } from './fair-rank.ts'
 export { hasLeft, moveHost } from './host.ts'
+export type { AddedHost, NameWish } from './host-claims.ts'
 export { HostError, type HostErrorCode } from './host-error.ts'
 export type { HostEvent, MoveContext } from './host-event.ts'
 export type {
@@ -16,6 +18,7 @@ export type {
   HistoryStep,
 } from './host-history.ts'
 export type { ClaimedHost, DueClaim, HostLeases, HostSaving, LeaseClaim } from './host-leases.ts'
+export type { HostLeavers, LeaveClaim, LeavingHost } from './host-leavers.ts'
 export {
   type CertificateLife,
   type Check,
@@ -27,13 +30,10 @@ export {
   isWaitingForCa,
   newHost,
 } from './host-life.ts'
+export type { HistoryNotice, HostNotices } from './host-notices.ts'
 export type { HostPage, HostQuery } from './host-page.ts'
-export {
-  type AddedHost,
-  createHostTable,
-  type EndingHost,
-  type HostTable,
-} from './host-table.ts'
+export { AHEAD_MAX, type HostQueue, type QueueClaim } from './host-queue.ts'
+export { createHostTable, type EndingHost, type HostTable, type SourceEvent } from './host-table.ts'
 export {
   type AddressAnswers,
   type AddressProbe,

@@ -3,7 +3,7 @@
  * inspects and migrates it, runs queries and transactions, carries notices between nodes. It knows
  * tables, not what they mean: each part keeps its own.
  */
-export type { Kysely, Transaction } from 'kysely'
+export type { ExpressionBuilder, Kysely, Transaction } from 'kysely'
 export { dataDirectory } from './data-directory.ts'
 export type { StoreDeps, StoreInspection, StoreRole } from './engine.ts'
 export { isUniqueViolation, StoreError, type StoreErrorCode } from './errors.ts'

@@ -10,7 +10,10 @@ describe('history entries', () => {
     const rows = []
     for (let turn = 0; turn < 300; turn += 1) {
       rows.push(
-        toRow('email.customer.test', { step: 'look', outcome: 'done', sentence: `${turn}` }),
+        toRow(
+          { hostname: 'email.customer.test' },
+          { step: 'look', outcome: 'done', sentence: `${turn}` },
+        ),
       )
       if (turn === 150) await clock.advance(1)
     }
