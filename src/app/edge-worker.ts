@@ -7,12 +7,13 @@ import { on } from 'node:events'
 import { flushCompileCache } from 'node:module'
 import {
   AppError,
+  type Hostname,
   parseWireHostname,
   systemClock,
   systemRandom,
   unreachable,
 } from '../kernel/index.ts'
-import { openStore, prepareStore } from '../store/index.ts'
+import { openStore, prepareStore, type Store } from '../store/index.ts'
 import { createMetrics, openLog } from '../telemetry/index.ts'
 import { createVault, holdKeyRing, importKeyRing, type KeyRingHolder } from '../vault/index.ts'
 import { createEdgeRecords } from './edge-records.ts'
@@ -23,6 +24,7 @@ import type {
   ToWorker,
   WorkerAnswer,
   WorkerRequest,
+  WorkerSaid,
 } from './fleet/edge-protocol.ts'
 
 interface RunningWorker extends AsyncDisposable {
@@ -44,6 +46,7 @@ async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise
   const store = opening.use(
     await openStore(start.store, { clock, record: records.store, role: 'worker' }),
   )
+  tellWhenHalted(store)
   const member = opening.use(
     await openEdgeMember({ store, vault, clock, random, metrics, records }, start.edge, {
       listen,
@@ -59,18 +62,55 @@ async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise
   }
 }
 
+/** The supervisor's own store may be well all the while: each process finds out for itself. */
+function tellWhenHalted({ halted }: Pick<Store, 'halted'>): void {
+  const say = (): void => {
+    const { reason } = halted
+    const why = reason instanceof Error ? reason.message : 'its store takes no more writes'
+    const fix =
+      (reason instanceof AppError ? reason.fix : undefined) ??
+      'Make sure that the disk is sound and has room, then restart this server.'
+    const sentence = `Edge worker ${process.pid}: ${why}`
+    tell({ kind: 'trouble', trouble: { code: 'store/halted', sentence, fix } })
+  }
+  if (halted.aborted) say()
+  else halted.addEventListener('abort', say, { once: true })
+}
+
 function tell(message: ToSupervisor): void {
   if (process.connected) process.send?.(message)
 }
 
+async function say(member: EdgeMember, request: WorkerRequest): Promise<WorkerSaid> {
+  switch (request.ask) {
+    case 'metrics':
+      return { to: 'metrics', value: await member.metrics() }
+    case 'visits':
+      return { to: 'visits', value: member.takeVisits() }
+    case 'confirm':
+      return {
+        to: 'confirm',
+        value: await member.confirm(hostnameOf(request), request.serial),
+      }
+    case 'rehearse':
+      return {
+        to: 'rehearse',
+        value: await member.rehearse(hostnameOf(request), request.certificateId),
+      }
+    default:
+      return unreachable(request)
+  }
+}
+
+function hostnameOf({ hostname }: { readonly hostname: string }): Hostname {
+  const parsed = parseWireHostname(hostname)
+  if (parsed) return parsed
+  throw new TypeError('The supervisor asked for something that is no hostname')
+}
+
 async function answer(member: EdgeMember, request: WorkerRequest): Promise<WorkerAnswer> {
   try {
-    if (request.ask === 'metrics') return { ok: true, value: await member.metrics() }
-    const hostname = parseWireHostname(request.hostname)
-    return {
-      ok: true,
-      value: hostname !== undefined && (await member.confirm(hostname, request.serial)),
-    }
+    return { ok: true, said: await say(member, request) }
   } catch (error) {
     return { ok: false, message: error instanceof Error ? error.message : String(error) }
   }
@@ -93,7 +133,7 @@ async function obey(
       return member.useTicketKeys(message.keys)
     case 'key-ring':
       keyRing.replace(importKeyRing(message.keyRing))
-      return tell({ kind: 'reply', id: message.id, answer: { ok: true, value: true } })
+      return tell({ kind: 'reply', id: message.id, answer: { ok: true, said: { to: 'key-ring' } } })
     case 'log-level':
       return setLogLevel(message.level)
     case 'request':

@@ -21,7 +21,7 @@ export function createHealth({
   fleet,
 }: {
   readonly store: Pick<Store, 'db' | 'halted'>
-  readonly fleet: Pick<EdgeFleet, 'count'>
+  readonly fleet: Pick<EdgeFleet, 'count' | 'troubles'>
 }): Health {
   let isStopping = false
   return {
@@ -30,6 +30,7 @@ export function createHealth({
       const reasons = [
         ...(isStopping ? [STOPPING] : []),
         ...(fleet.count().serving === 0 ? [NO_EDGE] : []),
+        ...fleet.troubles(),
         ...(store.halted.aborted ? [STORE_HALTED] : await storeReasons(store)),
       ]
       return { ready: reasons.length === 0, reasons }

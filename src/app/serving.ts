@@ -1,14 +1,15 @@
 import type { CertificateStore } from '../certs/index.ts'
 import { type Clock, type Hostname, parseHostname } from '../kernel/index.ts'
-import type { ServingCheck } from '../lifecycle/index.ts'
-import type { Store } from '../store/index.ts'
+import type { Rehearsal, ServingCheck } from '../lifecycle/index.ts'
+import type { Notice, Store } from '../store/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import type { Nodes } from './nodes.ts'
+import { createRehearsals, type Rehearsals } from './rehearsals.ts'
 
 export interface ServingDeps {
   readonly store: Store
   readonly certs: Pick<CertificateStore, 'find' | 'current'>
-  readonly fleet: Pick<EdgeFleet, 'hostChanged' | 'confirm' | 'resync'>
+  readonly fleet: Pick<EdgeFleet, 'hostChanged' | 'confirm' | 'rehearse' | 'resync'>
   readonly clock: Clock
   /** The other nodes; `undefined` where there can be none. */
   readonly nodes: Nodes | undefined
@@ -19,8 +20,8 @@ const OTHERS_MS_MAX = 5_000
 const OTHERS_POLL_MS = 50
 
 /**
- * Whether a certificate is really served: by every edge of this node, asked directly, and by every
- * other node that lives, which writes down what its own edges confirmed.
+ * Whether a certificate is really served, or could be: by every edge of this node, asked directly,
+ * and by every other node that lives, which writes down what its own edges said.
  */
 export function createServing(deps: ServingDeps): {
   readonly check: ServingCheck
@@ -28,7 +29,9 @@ export function createServing(deps: ServingDeps): {
   followNotices(signal: AbortSignal): Promise<void>
 } {
   const { store, certs, fleet, nodes } = deps
-
+  const rehearsals = nodes && createRehearsals({ store, nodeId: nodes.id })
+  /** Certificates whose rehearsal this node asked for: it has had its own already. */
+  const asking = new Set<string>()
   let hasFollowed = false
 
   /** Asks the edges here, and writes the answer down for the node that waits for it. */
@@ -41,6 +44,21 @@ export function createServing(deps: ServingDeps): {
     return served
   }
 
+  const obey = async (notice: Exclude<Notice, { kind: 'resync' }>): Promise<void> => {
+    const hostname = parseHostname(notice.hostname)
+    if (!hostname) return
+    if (notice.kind === 'rehearse') {
+      if (!rehearsals || asking.has(notice.certificateId)) return
+      const here = await fleet.rehearse(hostname, notice.certificateId)
+      const problem = here.kind === 'failed' ? here.why : undefined
+      await rehearsals.note(hostname, notice.certificateId, problem)
+      return
+    }
+    fleet.hostChanged(hostname)
+    const current = nodes && (await certs.current(hostname))
+    if (current) await confirmHere(hostname, current.id)
+  }
+
   return {
     check: {
       confirm: async (hostname, certificateId, signal) => {
@@ -51,6 +69,16 @@ export function createServing(deps: ServingDeps): {
         if (late.length === 0) return { kind: 'served' }
         return { kind: 'not-served', why: `These nodes do not serve it yet: ${late.join(', ')}` }
       },
+      rehearse: async (hostname, certificateId, signal) => {
+        const here = await fleet.rehearse(hostname, certificateId)
+        if (here.kind === 'failed' || !rehearsals) return here
+        asking.add(certificateId)
+        try {
+          return await rehearseElsewhere(deps, rehearsals, { hostname, certificateId, signal })
+        } finally {
+          asking.delete(certificateId)
+        }
+      },
     },
     followNotices: async (signal) => {
       // From here on nothing is missed; what was said before is read from the store.
@@ -58,15 +86,8 @@ export function createServing(deps: ServingDeps): {
       if (nodes || hasFollowed) fleet.resync()
       hasFollowed = true
       for await (const notice of notices) {
-        if (notice.kind === 'resync') {
-          fleet.resync()
-          continue
-        }
-        const hostname = parseHostname(notice.hostname)
-        if (!hostname) continue
-        fleet.hostChanged(hostname)
-        const current = nodes && (await certs.current(hostname))
-        if (current) await confirmHere(hostname, current.id)
+        if (notice.kind === 'resync') fleet.resync()
+        else await obey(notice)
       }
     },
   }
@@ -84,6 +105,43 @@ async function waitForOthers(
   for (;;) {
     const late = (await nodes?.without(hostname, certificateId)) ?? []
     if (late.length === 0 || clock.monotonicMs() >= deadline) return late
+    await clock.sleep(OTHERS_POLL_MS, signal)
+  }
+}
+
+interface Wanted {
+  readonly hostname: Hostname
+  readonly certificateId: string
+  readonly signal: AbortSignal
+}
+
+/** Has the other nodes rehearse, and waits for what each of them writes. */
+async function rehearseElsewhere(
+  { store, clock }: Pick<ServingDeps, 'store' | 'clock'>,
+  rehearsals: Rehearsals,
+  { hostname, certificateId, signal }: Wanted,
+): Promise<Rehearsal> {
+  if ((await rehearsals.others()).length === 0) return { kind: 'went-well' }
+  // What is there is of another time: of another certificate, or of a fault that may be gone.
+  await rehearsals.forget(hostname)
+  await store.publish({ kind: 'rehearse', hostname, certificateId })
+  const deadline = clock.monotonicMs() + OTHERS_MS_MAX
+  for (;;) {
+    const outcomes = await rehearsals.outcomes(hostname, certificateId)
+    const others = await rehearsals.others()
+    for (const { id, name } of others) {
+      const problem = outcomes.find(({ nodeId }) => nodeId === id)?.problem
+      if (problem !== undefined) return { kind: 'failed', why: `On node ${name}: ${problem}` }
+    }
+    const silent = others.filter(({ id }) => outcomes.every(({ nodeId }) => nodeId !== id))
+    if (silent.length === 0) {
+      await rehearsals.forget(hostname)
+      return { kind: 'went-well' }
+    }
+    if (clock.monotonicMs() >= deadline) {
+      const names = silent.map(({ name }) => name).join(', ')
+      return { kind: 'failed', why: `These nodes have not tried it out yet: ${names}` }
+    }
     await clock.sleep(OTHERS_POLL_MS, signal)
   }
 }

@@ -1,11 +1,11 @@
 import type { Hostname } from '../kernel/index.ts'
 import type { CertsRecord } from '../telemetry/index.ts'
+import type { ServedContext } from './build-context.ts'
 import { createByteBoundedLru } from './byte-bounded-lru.ts'
 import {
   type ContextLoaderDeps,
   createContextLoader,
   type LoadedContext,
-  type ServedContext,
 } from './context-loader.ts'
 
 /** The TLS contexts of hosts that were visited lately, one cache per process. */

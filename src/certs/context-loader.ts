@@ -1,19 +1,9 @@
-import { createSecureContext, type SecureContext } from 'node:tls'
 import { type Clock, type Hostname, seconds } from '../kernel/index.ts'
-import { contextCiphers } from '../net/index.ts'
-import type { HotPaths, ServedCertificateRow } from '../store/index.ts'
+import type { HotPaths } from '../store/index.ts'
 import type { CertsRecord } from '../telemetry/index.ts'
-import { toSealedBytes, type Vault } from '../vault/index.ts'
-import { keyContext } from './certificate-row.ts'
+import type { Vault } from '../vault/index.ts'
+import { buildContext, type ServedContext } from './build-context.ts'
 import { createTurnstile } from './turnstile.ts'
-
-/** A certificate ready to be served: OpenSSL holds its key. */
-export interface ServedContext {
-  readonly context: SecureContext
-  readonly certificateId: string
-  readonly serial: string
-  readonly notAfter: Date
-}
 
 /** What was found out about a host, and until when that is good enough (monotonic). */
 export interface LoadedContext {
@@ -60,7 +50,11 @@ export function createContextLoader({ hot, vault, clock, record }: ContextLoader
     })
     if (row === undefined) return forNow(undefined)
     if (row === 'unknown') return forNow(earlier)
-    if (row.id === earlier?.certificateId) return { served: earlier, freshUntilMs: FOR_EVER }
+    if (row.id === earlier?.certificateId) {
+      const isRevoked = row.revoked_at !== null
+      const same = earlier.isRevoked === isRevoked ? earlier : { ...earlier, isRevoked }
+      return { served: same, freshUntilMs: FOR_EVER }
+    }
     await passTurnstile()
     try {
       const served = buildContext(row, hostname, vault)
@@ -70,29 +64,5 @@ export function createContextLoader({ hot, vault, clock, record }: ContextLoader
       record?.certificateUnusable({ hostname, certificateId: row.id, error })
       return forNow(earlier)
     }
-  }
-}
-
-/** Throws when the row was altered: another host's key, a key of another certificate, no PEM. */
-function buildContext(
-  row: ServedCertificateRow,
-  hostname: Hostname,
-  vault: Pick<Vault, 'open'>,
-): ServedContext {
-  const keyPem = vault.open(toSealedBytes(row.sealed_key), keyContext(hostname, row.id))
-  try {
-    return {
-      // Never `ca`: three certificates there cost 18 KB and 160 µs each time.
-      context: createSecureContext({
-        key: keyPem,
-        cert: row.chain_pem,
-        ciphers: contextCiphers(row.key_type === 'rsa' ? 'rsa' : 'ec'),
-      }),
-      certificateId: row.id,
-      serial: row.serial,
-      notAfter: new Date(row.not_after),
-    }
-  } finally {
-    keyPem.fill(0)
   }
 }

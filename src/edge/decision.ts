@@ -10,6 +10,7 @@ import type { Page } from './pages.ts'
 import type { CertificateSource, HostMembership } from './ports.ts'
 import type { RequestVerdict } from './request-rules.ts'
 import type { Sni } from './sni.ts'
+import type { VisitBook } from './visits.ts'
 
 //  head ──► rules ──► this connection's host? ──► challenge? ──► ours? ──► policy ──► backend
 //            400           421                      200           421       308
@@ -36,6 +37,7 @@ export interface DecisionDeps {
   readonly certificates: CertificateSource
   readonly sni: Pick<Sni, 'lacksCertificate'>
   readonly challenges: ChallengeResponder
+  readonly visits: Pick<VisitBook, 'note'>
 }
 
 export type Decide = (
@@ -46,7 +48,7 @@ export type Decide = (
 
 /** Decides on accepted requests: whose they are, and whether a backend is to see them. */
 export function createDecide(
-  { membership, certificates, sni, challenges }: DecisionDeps,
+  { membership, certificates, sni, challenges, visits }: DecisionDeps,
   { httpPolicy }: { readonly httpPolicy: 'serve' | 'redirect' },
 ): Decide {
   const proofFor = async (
@@ -76,7 +78,10 @@ export function createDecide(
     const proof = await proofFor(method, hostname, path)
     if (proof !== undefined) return { kind: 'prove', proof }
     if (!(await isOurs(membership, hostname))) return misdirected('not-ours')
-    return path.kind === 'elsewhere' ? await policyFor(accepted, connection) : NO_CHALLENGE
+    // A CA, or we ourselves, looking for a proof.
+    if (path.kind !== 'elsewhere') return NO_CHALLENGE
+    visits.note(hostname)
+    return await policyFor(accepted, connection)
   }
 }
 

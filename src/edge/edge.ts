@@ -11,10 +11,17 @@ import { createHttpListener } from './http-listener.ts'
 import { type BoundAddress, formatListenAddress, type ListenAddress } from './listen-address.ts'
 import { createListening, type ListenHow } from './listening.ts'
 import type { EdgeOptions } from './options.ts'
-import type { CertificateSource, ChallengeAnswers, HostMembership } from './ports.ts'
+import type {
+  CertificateSource,
+  ChallengeAnswers,
+  HostMembership,
+  ServedCertificate,
+} from './ports.ts'
 import { createRemoteCarrier } from './remote-carrier.ts'
+import type { RehearsalOutcome } from './self-handshake.ts'
 import { createSni } from './sni.ts'
 import { createTlsListener } from './tls-listener.ts'
+import { createVisitBook, type Visits } from './visits.ts'
 
 /** Where visitors arrive: one process's share of the front. */
 export interface Edge {
@@ -30,6 +37,13 @@ export interface Edge {
    * a real one, through this process's own TLS server, without a network.
    */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
+  /**
+   * Whether this process could serve a certificate that it does not serve yet: shakes hands with
+   * itself on TLS 1.2 and 1.3, as it does with visitors, who notice nothing.
+   */
+  rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
+  /** Which hosts were visited since the last call. */
+  takeVisits(): Visits
   /** Stops accepting, lets connections finish, and destroys what is left after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>
 }
@@ -57,10 +71,11 @@ export interface EdgeDeps {
 /** Puts the edge together; nothing listens before `listen`. */
 export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolicy'>): Edge {
   const { certificates, membership, record, clock, random } = deps
-  const sni = createSni({ certificates, membership, record, clock, random })
+  const visits = createVisitBook()
+  const sni = createSni({ certificates, membership, visits, record, clock, random })
   const challenges = createChallengeResponder(deps)
   const carrier = createCarrier(deps)
-  const decide = createDecide({ membership, certificates, sni, challenges }, options)
+  const decide = createDecide({ membership, certificates, sni, challenges, visits }, options)
   const exchange = createExchange({ decide, carrier, record, clock, random })
   const fallback = createFallback(
     { exchange, record },
@@ -68,7 +83,7 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
   )
   const gate = createGate({ fallback })
   const http = createHttpListener({ gate })
-  const tls = createTlsListener({ gate, sni, membership, record, clock })
+  const tls = createTlsListener({ gate, sni, membership, visits, record, clock })
   const listening = createListening({ record })
 
   return {
@@ -90,6 +105,8 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
     },
     setTicketKeys: tls.setTicketKeys,
     confirm: tls.confirm,
+    rehearse: tls.rehearse,
+    takeVisits: visits.take,
     drain: async (deadlineMs) => {
       await listening.closePorts()
       fallback.windDown()

@@ -21,3 +21,5 @@ export type {
   HostMembership,
   ServedCertificate,
 } from './ports.ts'
+export type { RehearsalOutcome } from './self-handshake.ts'
+export type { Visits } from './visits.ts'

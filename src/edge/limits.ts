@@ -58,3 +58,5 @@ export const TOKEN_CHARACTERS_MAX = 128
 export const STRANGER_LOOKUPS_MAX = 8
 /** Hosts remembered to have been met with the stand-in certificate; the oldest is forgotten. */
 export const STAND_IN_HOSTS_MAX = 10_000
+/** Hosts remembered as visited between two times that somebody asks: 5 MB of names. */
+export const VISITED_HOSTS_MAX = 50_000

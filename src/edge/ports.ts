@@ -9,7 +9,11 @@ export interface CertificateSource {
 
 export interface ServedCertificate {
   readonly context: SecureContext
+  /** Upper-case hex. */
   readonly serial: string
+  readonly notAfter: Date
+  /** Its CA has taken it back; it is served until it is replaced, as an expired one is. */
+  readonly isRevoked: boolean
 }
 
 /** Which hosts are ours. `hosts` implements it. */

@@ -4,6 +4,7 @@ import type { EdgeRecord } from '../telemetry/index.ts'
 import { STAND_IN_HOSTS_MAX } from './limits.ts'
 import type { CertificateSource, HostMembership, ServedCertificate } from './ports.ts'
 import { makeStandIn } from './stand-in-certificate.ts'
+import type { VisitBook } from './visits.ts'
 
 /** Which certificate a name gets. */
 export interface Sni {
@@ -26,26 +27,38 @@ export interface Sni {
 export function createSni({
   certificates,
   membership,
+  visits,
   record,
   clock,
   random,
 }: {
   readonly certificates: CertificateSource
   readonly membership: HostMembership
-  readonly record: Pick<EdgeRecord, 'failed'>
+  readonly visits: Pick<VisitBook, 'noteLacking' | 'isOwn'>
+  readonly record: Pick<EdgeRecord, 'failed' | 'servedPastItsTime'>
   readonly clock: Clock
   readonly random: Random
 }): Sni {
   const metWithStandIn = new Set<Hostname>()
   let standIn: ServedCertificate | undefined
 
+  /** A link in an old mail must not break: it is served all the same. */
+  const noteIfPastItsTime = (hostname: Hostname, served: ServedCertificate): void => {
+    const isExpired = served.notAfter <= clock.now()
+    if (visits.isOwn(hostname) || !(isExpired || served.isRevoked)) return
+    record.servedPastItsTime(isExpired ? 'expired' : 'revoked')
+    if (isExpired) visits.noteLacking(hostname)
+  }
+
   const contextFor = async (hostname: Hostname): Promise<SecureContext | undefined> => {
     const served = await certificates.contextFor(hostname)
     if (served) {
       metWithStandIn.delete(hostname)
+      noteIfPastItsTime(hostname, served)
       return served.context
     }
     if (!(await membership.isOurs(hostname))) return undefined
+    visits.noteLacking(hostname)
     rememberIn(metWithStandIn, hostname)
     standIn ??= makeStandIn({ clock, random })
     return standIn.context

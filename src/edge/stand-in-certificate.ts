@@ -42,7 +42,8 @@ export function makeStandIn({
     cert: toPem(certificate),
     ciphers: contextCiphers('ec'),
   })
-  return { context, serial: serial.toString('hex').toUpperCase() }
+  const notAfter = after(clock.now(), VALIDITY)
+  return { context, serial: serial.toString('hex').toUpperCase(), notAfter, isRevoked: false }
 }
 
 function selfSigned(facts: {

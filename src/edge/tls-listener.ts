@@ -1,13 +1,13 @@
-import { duplexPair } from 'node:stream'
-import { connect, createSecureContext, createServer, type TLSSocket } from 'node:tls'
+import { createServer } from 'node:tls'
 import { type Clock, type Hostname, parseWireHostname } from '../kernel/index.ts'
-import { serverTlsOptions } from '../net/index.ts'
 import type { EdgeRecord, HandshakeResult } from '../telemetry/index.ts'
 import type { Gate } from './gate.ts'
 import type { Listener } from './http-listener.ts'
-import { SELF_HANDSHAKE_MS_MAX } from './limits.ts'
-import type { HostMembership } from './ports.ts'
+import { listenerTlsOptions } from './listener-tls-options.ts'
+import type { HostMembership, ServedCertificate } from './ports.ts'
+import { createSelfHandshakes, type RehearsalOutcome } from './self-handshake.ts'
 import type { Sni } from './sni.ts'
+import type { VisitBook } from './visits.ts'
 
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by OpenSSL; what we offer is said in `net`. No early data,
 // no client certificates, no HTTP/2: one pixel or one redirect gains nothing by it.
@@ -17,30 +17,28 @@ export interface TlsListener extends Listener {
   setTicketKeys(keys: Buffer): void
   /** See `Edge.confirm`. */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
+  /** See `Edge.rehearse`. */
+  rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
 }
 
 export function createTlsListener({
   gate,
   sni,
   membership,
+  visits,
   record,
   clock,
 }: {
   readonly gate: Gate
   readonly sni: Pick<Sni, 'callback'>
   readonly membership: Pick<HostMembership, 'has'>
+  readonly visits: Pick<VisitBook, 'withoutNoting'>
   readonly record: Pick<EdgeRecord, 'handshake'>
   readonly clock: Clock
 }): TlsListener {
   // No certificate of its own: what SNI does not name gets nobody's.
-  const server = createServer({
-    ...serverTlsOptions(),
-    ALPNProtocols: ['http/1.1'],
-    SNICallback: sni.callback,
-  })
-  // Made once: a new one for each handshake with ourselves would cost more than the handshake. It
-  // trusts nobody, and need not: the serial is what counts.
-  const secureContext = createSecureContext({ ca: [] })
+  const server = createServer({ ...listenerTlsOptions(), SNICallback: sni.callback })
+  const handshakes = createSelfHandshakes({ clock })
   server.on('secureConnection', (socket) => {
     record.handshake(socket.isSessionReused() ? 'resumed' : 'full')
     gate.admit(socket)
@@ -53,39 +51,13 @@ export function createTlsListener({
   return {
     accept: (socket) => server.emit('connection', socket),
     setTicketKeys: (keys) => server.setTicketKeys(keys),
-    confirm: async (hostname, serial) => {
-      const [ours, theirs] = duplexPair()
-      server.emit('connection', theirs)
-      const socket = connect({
-        socket: ours,
-        servername: hostname,
-        secureContext,
-        rejectUnauthorized: false,
-      })
-      const deadline = new AbortController()
-      try {
-        const served = await Promise.race([
-          serialOf(socket),
-          clock.sleep(SELF_HANDSHAKE_MS_MAX, deadline.signal),
-        ])
-        return served === serial
-      } finally {
-        deadline.abort()
-        socket.destroy()
-        ours.destroy()
-        theirs.destroy()
-      }
-    },
+    confirm: (hostname, serial) =>
+      visits.withoutNoting(hostname, async () => {
+        const shown = await handshakes.shake(server, hostname)
+        return shown.kind === 'certificate' && shown.serial === serial
+      }),
+    rehearse: handshakes.rehearse,
   }
-}
-
-/** The serial of the certificate that the other side shows; `undefined` if there is none. */
-function serialOf(socket: TLSSocket): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    socket.once('secureConnect', () => resolve(socket.getPeerX509Certificate()?.serialNumber))
-    socket.once('error', () => resolve(undefined))
-    socket.once('close', () => resolve(undefined))
-  })
 }
 
 /** OpenSSL's words for "no certificate that both sides can use", on TLS 1.3 and 1.2. */

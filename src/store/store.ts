@@ -40,5 +40,7 @@ export interface Store extends AsyncDisposable {
 /** What nodes tell one another. Small and without secrets; details are read from the store. */
 export type Notice =
   | { readonly kind: 'host-changed'; readonly hostname: string }
+  /** Every other node is to try out a certificate that is not in use yet, and to write how it went. */
+  | { readonly kind: 'rehearse'; readonly hostname: string; readonly certificateId: string }
   /** Notices may have been missed: read everything again. */
   | { readonly kind: 'resync' }

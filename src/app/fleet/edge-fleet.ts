@@ -1,4 +1,4 @@
-import type { EdgeBound } from '../../edge/index.ts'
+import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 import type { KeyRing } from '../../vault/index.ts'
@@ -17,6 +17,15 @@ export interface EdgeFleet extends AsyncDisposable {
   resync(): void
   /** Has every edge that serves now given this certificate to a handshake of its own? */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
+  /**
+   * Could every edge serve a certificate that is not in use yet? Each builds its context and gives it
+   * to a handshake of its own; visitors notice nothing.
+   */
+  rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome>
+  /** Which hosts were visited since last asked. An edge that does not answer is left out. */
+  visits(): Promise<Visits>
+  /** What is wrong with edges that serve all the same. */
+  troubles(): readonly EdgeTrouble[]
   metrics(): Promise<readonly MetricsSnapshot[]>
   useTicketKeys(keys: Uint8Array): void
   /**
@@ -25,4 +34,11 @@ export interface EdgeFleet extends AsyncDisposable {
    */
   useKeyRing(keyRing: KeyRing): Promise<void>
   setLogLevel(level: LogOptions['level']): void
+}
+
+/** Why this node should not get traffic although its edges serve. */
+export interface EdgeTrouble {
+  readonly code: string
+  readonly sentence: string
+  readonly fix: string
 }

@@ -1,4 +1,8 @@
-import { type CertificateCache, createCertificateCache } from '../../certs/index.ts'
+import {
+  type CertificateCache,
+  createCertificateCache,
+  createRehearsalContexts,
+} from '../../certs/index.ts'
 import { createChallengeBook } from '../../challenges/index.ts'
 import {
   type Backend,
@@ -8,6 +12,8 @@ import {
   type EdgeBound,
   type EdgeOptions,
   parseBackend,
+  type RehearsalOutcome,
+  type Visits,
 } from '../../edge/index.ts'
 import { createHostDirectory, type HostDirectory } from '../../hosts/index.ts'
 import {
@@ -42,6 +48,10 @@ export interface EdgeMember extends AsyncDisposable {
   useTicketKeys(keys: Uint8Array): void
   /** Does a handshake for `hostname` here and now yield the certificate with this serial? */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
+  /** Could a certificate that is not in use yet be served here? */
+  rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome>
+  /** Which hosts were visited since the last call. */
+  takeVisits(): Visits
   metrics(): Promise<MetricsSnapshot>
 }
 
@@ -83,6 +93,7 @@ export async function openEdgeMember(
     { hot: store.hot, vault, clock, record: records.certs },
     { bytesMax: CONTEXT_BYTES_MAX },
   )
+  const rehearsals = createRehearsalContexts({ store, vault })
   const challenges = createChallengeBook({ store, clock })
   const linkKeys = createLinkKeys({ store, vault, clock, random })
   const hits = opening.use(createHitRecorder({ hot: store.hot, clock, record: records.tracking }))
@@ -119,6 +130,11 @@ export async function openEdgeMember(
     resync: () => rereading.wake(),
     useTicketKeys: (keys) => edge.setTicketKeys(Buffer.from(keys)),
     confirm: (hostname, serial) => edge.confirm(hostname, serial),
+    rehearse: async (hostname, certificateId) => {
+      const built = await rehearsals.build(hostname, certificateId)
+      return built.kind === 'built' ? edge.rehearse(hostname, built.served) : built
+    },
+    takeVisits: () => edge.takeVisits(),
     metrics: () => metrics.snapshot(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }

@@ -1,7 +1,14 @@
-import type { EdgeAddresses, EdgeBound, EdgeOptions } from '../../edge/index.ts'
+import type {
+  EdgeAddresses,
+  EdgeBound,
+  EdgeOptions,
+  RehearsalOutcome,
+  Visits,
+} from '../../edge/index.ts'
 import type { StoreOptions } from '../../store/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 import type { ExportedKeyRing, KeyRing } from '../../vault/index.ts'
+import type { EdgeTrouble } from './edge-fleet.ts'
 
 /**
  * What the supervisor and its edge workers say to one another, over the channel that fork opened
@@ -22,16 +29,28 @@ export type ToWorker =
 
 export type WorkerRequest =
   | { readonly ask: 'confirm'; readonly hostname: string; readonly serial: string }
+  | { readonly ask: 'rehearse'; readonly hostname: string; readonly certificateId: string }
   | { readonly ask: 'metrics' }
+  | { readonly ask: 'visits' }
 
 export type ToSupervisor =
   | { readonly kind: 'listening'; readonly bound: EdgeBound }
   | { readonly kind: 'cannot-start'; readonly failure: StartFailure }
   | { readonly kind: 'reply'; readonly id: number; readonly answer: WorkerAnswer }
+  /** Said once, unasked: it lasts as long as the worker. */
+  | { readonly kind: 'trouble'; readonly trouble: EdgeTrouble }
 
 export type WorkerAnswer =
-  | { readonly ok: true; readonly value: boolean | MetricsSnapshot }
+  | { readonly ok: true; readonly said: WorkerSaid }
   | { readonly ok: false; readonly message: string }
+
+/** Tagged with the request that it answers. */
+export type WorkerSaid =
+  | { readonly to: 'confirm'; readonly value: boolean }
+  | { readonly to: 'rehearse'; readonly value: RehearsalOutcome }
+  | { readonly to: 'metrics'; readonly value: MetricsSnapshot }
+  | { readonly to: 'visits'; readonly value: Visits }
+  | { readonly to: 'key-ring' }
 
 /** Everything a worker needs to know; it reads no configuration and no environment. */
 export interface EdgeStart {

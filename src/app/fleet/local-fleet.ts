@@ -10,6 +10,10 @@ export function createLocalFleet(member: EdgeMember): EdgeFleet {
     hostChanged: (hostname) => member.hostChanged(hostname),
     resync: () => member.resync(),
     confirm: (hostname, serial) => member.confirm(hostname, serial),
+    rehearse: (hostname, certificateId) => member.rehearse(hostname, certificateId),
+    visits: async () => member.takeVisits(),
+    // Its store is the server's: whoever judges that one has judged this one.
+    troubles: () => [],
     // This process's numbers are its supervisor's: they are counted there.
     metrics: async () => [],
     useTicketKeys: (keys) => member.useTicketKeys(keys),

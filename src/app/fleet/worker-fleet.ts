@@ -1,8 +1,8 @@
-import type { EdgeBound } from '../../edge/index.ts'
+import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
 import type { Clock, Hostname } from '../../kernel/index.ts'
 import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 import { exportKeyRing, type KeyRing } from '../../vault/index.ts'
-import type { EdgeFleet } from './edge-fleet.ts'
+import type { EdgeFleet, EdgeTrouble } from './edge-fleet.ts'
 import type { EdgeOrders } from './edge-protocol.ts'
 import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
 
@@ -117,8 +117,35 @@ class WorkerFleet implements EdgeFleet {
     return (await Promise.all(asked)).every(Boolean)
   }
 
-  async metrics(): Promise<readonly MetricsSnapshot[]> {
-    const asked = await Promise.allSettled([...this.#serving].map((worker) => worker.metrics()))
+  async rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome> {
+    if (this.#serving.size === 0) return { kind: 'failed', why: 'No edge worker is serving' }
+    const outcomes = await Promise.all(
+      [...this.#serving].map((worker) => this.#rehearseOrGone(worker, hostname, certificateId)),
+    )
+    return outcomes.find(({ kind }) => kind === 'failed') ?? { kind: 'went-well' }
+  }
+
+  async visits(): Promise<Visits> {
+    const all = await this.#askAll((worker) => worker.visits())
+    return {
+      hostnames: [...new Set(all.flatMap(({ hostnames }) => hostnames))],
+      lacking: [...new Set(all.flatMap(({ lacking }) => lacking))],
+    }
+  }
+
+  troubles(): readonly EdgeTrouble[] {
+    return [...this.#serving].flatMap((worker) => worker.troubles())
+  }
+
+  metrics(): Promise<readonly MetricsSnapshot[]> {
+    return this.#askAll((worker) => worker.metrics())
+  }
+
+  /** The answers of those that give one. */
+  async #askAll<Answer>(
+    ask: (worker: WorkerProcess) => Promise<Answer>,
+  ): Promise<readonly Answer[]> {
+    const asked = await Promise.allSettled([...this.#serving].map(ask))
     return asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
@@ -160,6 +187,20 @@ class WorkerFleet implements EdgeFleet {
       await taking
     } catch (error) {
       if (this.#alive.has(worker)) throw error
+    }
+  }
+
+  async #rehearseOrGone(
+    worker: WorkerProcess,
+    hostname: Hostname,
+    certificateId: string,
+  ): Promise<RehearsalOutcome> {
+    try {
+      return await worker.rehearse(hostname, certificateId)
+    } catch (error) {
+      if (!this.#serving.has(worker)) return { kind: 'went-well' }
+      this.#deps.record.confirmationFailed({ hostname, error })
+      return { kind: 'failed', why: 'An edge worker could not say whether it would serve it' }
     }
   }
 

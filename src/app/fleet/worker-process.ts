@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import type { EdgeBound } from '../../edge/index.ts'
+import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { MetricsSnapshot } from '../../telemetry/index.ts'
 import type { ExportedKeyRing } from '../../vault/index.ts'
 import { AppStartError } from '../errors.ts'
+import type { EdgeTrouble } from './edge-fleet.ts'
 import type {
   EdgeStart,
   StartFailure,
@@ -11,6 +12,7 @@ import type {
   ToWorker,
   WorkerAnswer,
   WorkerRequest,
+  WorkerSaid,
 } from './edge-protocol.ts'
 
 /** An edge worker as its supervisor sees it: a process that is told things and asked things. */
@@ -20,7 +22,11 @@ export interface WorkerProcess {
   start(start: EdgeStart): Promise<EdgeBound>
   tell(message: Exclude<ToWorker, { kind: 'start' | 'request' | 'key-ring' }>): void
   confirm(hostname: Hostname, serial: string): Promise<boolean>
+  rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome>
+  visits(): Promise<Visits>
   metrics(): Promise<MetricsSnapshot>
+  /** What it said was wrong with it. */
+  troubles(): readonly EdgeTrouble[]
   /** Resolves when it has taken the keys, which may be after its start. */
   useKeyRing(keyRing: ExportedKeyRing): Promise<void>
   /** Resolves when the process is gone, however it went. */
@@ -64,6 +70,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
   const replies = createReplies()
   const listening = Promise.withResolvers<EdgeBound>()
   const gone = Promise.withResolvers<WorkerEnd>()
+  const troubles: EdgeTrouble[] = []
   let failure: StartFailure | undefined
   // Nobody may be waiting for it any more when the process dies.
   listening.promise.catch(() => undefined)
@@ -74,6 +81,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       failure = message.failure
       listening.reject(new AppStartError(failure))
     }
+    if (message.kind === 'trouble') troubles.push(message.trouble)
     if (message.kind === 'reply') replies.settle(message.id, message.answer)
   })
   const end = (code: number | null, signal: NodeJS.Signals | null): void => {
@@ -88,7 +96,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
     if (child.pid === undefined) end(null, null)
   })
 
-  const ask = (request: WorkerRequest): Promise<boolean | MetricsSnapshot> =>
+  const ask = (request: WorkerRequest): Promise<WorkerSaid> =>
     replies.expect((id) => send(child, { kind: 'request', id, ...request }))
   return {
     pid: child.pid,
@@ -97,11 +105,23 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       return listening.promise
     },
     tell: (message) => send(child, message),
-    confirm: async (hostname, serial) => (await ask({ ask: 'confirm', hostname, serial })) === true,
-    metrics: async () => {
-      const snapshot = await ask({ ask: 'metrics' })
-      return typeof snapshot === 'boolean' ? [] : snapshot
+    confirm: async (hostname, serial) => {
+      const said = await ask({ ask: 'confirm', hostname, serial })
+      return said.to === 'confirm' && said.value
     },
+    rehearse: async (hostname, certificateId) => {
+      const said = await ask({ ask: 'rehearse', hostname, certificateId })
+      return said.to === 'rehearse' ? said.value : beside(said)
+    },
+    visits: async () => {
+      const said = await ask({ ask: 'visits' })
+      return said.to === 'visits' ? said.value : beside(said)
+    },
+    metrics: async () => {
+      const said = await ask({ ask: 'metrics' })
+      return said.to === 'metrics' ? said.value : beside(said)
+    },
+    troubles: () => troubles,
     useKeyRing: async (keyRing) => {
       await replies.expect((id) => send(child, { kind: 'key-ring', id, keyRing }), STARTED_MS_MAX)
     },
@@ -111,6 +131,10 @@ export function spawnWorker(variables: Variables): WorkerProcess {
 }
 
 const SEE_LOG = 'Read the log lines of the process "edge" above this one.'
+
+function beside({ to }: WorkerSaid): never {
+  throw new TypeError(`An edge worker answered to '${to}', which it was not asked`)
+}
 
 /** A message to a process that is just dying is lost with it: its successor reads the store. */
 function send(child: ChildProcess, message: ToWorker): void {
@@ -122,10 +146,7 @@ function createReplies() {
   const waiting = new Map<number, (answer: WorkerAnswer) => void>()
   let lastId = 0
   return {
-    expect: (
-      sendRequest: (id: number) => void,
-      msMax = ANSWER_MS_MAX,
-    ): Promise<boolean | MetricsSnapshot> => {
+    expect: (sendRequest: (id: number) => void, msMax = ANSWER_MS_MAX): Promise<WorkerSaid> => {
       lastId += 1
       const id = lastId
       return new Promise((resolve, reject) => {
@@ -135,7 +156,7 @@ function createReplies() {
         }, msMax)
         waiting.set(id, (answer) => {
           clearTimeout(deadline)
-          if (answer.ok) resolve(answer.value)
+          if (answer.ok) resolve(answer.said)
           else reject(new Error(answer.message))
         })
         sendRequest(id)

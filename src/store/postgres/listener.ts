@@ -108,6 +108,7 @@ function parseNotice(payload: string | undefined): Notice | undefined {
 
 const noticeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('host-changed'), hostname: z.string() }),
+  z.object({ kind: z.literal('rehearse'), hostname: z.string(), certificateId: z.string() }),
   z.object({ kind: z.literal('resync') }),
 ])
 

@@ -36,6 +36,11 @@ export function createEdgeRecord({
     help: 'TLS handshakes with visitors, by result',
     labels: ['result'],
   })
+  const pastTheirTime = metrics.counter({
+    name: 'handshakes_past_validity_total',
+    help: 'TLS handshakes with a certificate that no client trusts any more, by why: expired, revoked',
+    labels: ['why'],
+  })
   const requests = metrics.counter({
     name: 'requests_total',
     help: 'Answered requests, by class of status and scheme',
@@ -66,6 +71,7 @@ export function createEdgeRecord({
   })
   return {
     handshake: (result: HandshakeResult) => handshakes.inc({ result }),
+    servedPastItsTime: (why: 'expired' | 'revoked') => pastTheirTime.inc({ why }),
     answered: (status: number, scheme: 'http' | 'https') =>
       requests.inc({ class: `${Math.floor(status / 100)}xx`, scheme }),
     refused: (rule: string) => refusals.inc({ rule }),

@@ -37,6 +37,8 @@ export interface EdgeUnderTest extends AsyncDisposable {
   readonly httpsPort: number
   readonly certificates: Map<string, IssuedCertificate>
   readonly tokens: Map<string, string>
+  /** Hosts whose certificate was revoked. */
+  readonly revoked: Set<string>
   /** What reached the embedded backend. */
   readonly seen: EdgeRequest[]
   readonly logLines: string[]
@@ -56,6 +58,7 @@ export async function openEdge({
 } = {}): Promise<EdgeUnderTest> {
   const certificates = new Map([OURS, OTHER].map((name) => [name, ca.issue(name)]))
   const hosts = new Set([OURS, OTHER, PENDING])
+  const revoked = new Set<string>()
   const tokens = new Map<string, string>()
   const seen: EdgeRequest[] = []
   const logLines: string[] = []
@@ -81,7 +84,8 @@ export async function openEdge({
           const issued = certificates.get(hostname)
           if (!issued) return undefined
           const context = createSecureContext({ key: issued.keyPem, cert: issued.chainPem })
-          return { context, serial: issued.serial }
+          const { serial, notAfter } = issued
+          return { context, serial, notAfter, isRevoked: revoked.has(hostname) }
         },
       },
       membership: {
@@ -111,6 +115,7 @@ export async function openEdge({
     httpPort: bound.http[0]?.port ?? 0,
     httpsPort: bound.https[0]?.port ?? 0,
     certificates,
+    revoked,
     tokens,
     seen,
     logLines,

@@ -1,0 +1,7 @@
+import type { TlsOptions } from 'node:tls'
+import { serverTlsOptions } from '../net/index.ts'
+
+/** What every TLS server of the edge offers, whoever it is for. */
+export function listenerTlsOptions(): TlsOptions {
+  return { ...serverTlsOptions(), ALPNProtocols: ['http/1.1'] }
+}
