@@ -4,16 +4,25 @@ import type { VaultRecord } from '../telemetry/index.ts'
 import {
   createVault,
   type EnvironmentVariables,
+  holdKeyRing,
   type KeyRing,
+  type KeyRingHolder,
+  keysOf,
   openKeyRing,
+  sealingWith,
   sealKeyCheck,
   type Vault,
   type VaultOptions,
   verifyKeyChecks,
 } from '../vault/index.ts'
+import { chooseSealingKey } from './key-rotation/sealing-key-plan.ts'
+import { livingNodes } from './nodes.ts'
 
 export interface OpenedKeys {
-  readonly keyRing: KeyRing
+  /** What is in use, and can be replaced while the server runs. */
+  readonly keyRing: KeyRingHolder
+  /** The keys in the order of `vault.key`. */
+  readonly wanted: KeyRing
   readonly vault: Vault
   /** Writes down, once the store is open, how the keys in use can be recognised. */
   noteKeys(store: Store): Promise<void>
@@ -36,28 +45,60 @@ export async function openKeys(
 ): Promise<OpenedKeys> {
   const inspection = await inspectStore(config.store, signal)
   const known = inspection.kind === 'present' ? inspection.keyChecks : []
-  const keyRing = await openKeyRing(config.vault, {
+  const wanted = await openKeyRing(config.vault, {
     environment: variables,
     mayCreate: known.length === 0,
     record,
     signal,
   })
-  const vault = createVault(keyRing)
-  verifyKeyChecks(keyRing, known.map(toKeyCheck))
+  const keyRing = holdKeyRing(wanted)
+  verifyKeyChecks(wanted, known.map(toKeyCheck))
   return {
-    keyRing,
-    vault,
+    ...{ keyRing, wanted },
+    vault: createVault(keyRing),
     noteKeys: async (store) => {
-      if (known.some(({ key_id }) => key_id === vault.currentKeyId)) return
-      const { keyId, sealed } = sealKeyCheck(vault)
-      await store.db
-        .insertInto('key_checks')
-        .values({ key_id: keyId, sealed, created_at: clock.now().getTime() })
-        .onConflict((conflict) => conflict.column('key_id').doNothing())
-        .execute()
-      await standBackForOthers(store, keyRing, keyId)
+      // Other nodes may run with keys of their own still: they have to open what this one seals.
+      const others = store.engine === 'postgres' ? await livingNodes(store) : []
+      const knownIds = known.map(({ key_id }) => key_id)
+      const sealing = chooseSealingKey(idsOf(wanted), { others, known: knownIds })
+      keyRing.replace(sealingWith(wanted, sealing))
+      if (knownIds.includes(sealing)) return
+      await noteKeyCheck(store, keyRing, clock)
+      await standBackForOthers(store, keyRing, sealing)
     },
   }
+}
+
+/** Writes down how the key that seals can be recognised. Before the first secret is sealed with it. */
+export async function noteKeyCheck(
+  { db }: Pick<Store, 'db'>,
+  keyRing: KeyRing,
+  clock: Clock,
+): Promise<void> {
+  const { keyId, sealed } = sealKeyCheck(createVault(keyRing))
+  await db
+    .insertInto('key_checks')
+    .values({ key_id: keyId, sealed, created_at: clock.now().getTime() })
+    .onConflict((conflict) => conflict.column('key_id').doNothing())
+    .execute()
+}
+
+/** Throws VaultError if the ring cannot open all that was ever sealed in this store. */
+export async function proveKeys({ db }: Pick<Store, 'db'>, keyRing: KeyRing): Promise<void> {
+  const rows = await db.selectFrom('key_checks').selectAll().execute()
+  verifyKeyChecks(keyRing, rows.map(toKeyCheck))
+}
+
+/** The ids of the keys that every node had to have when it started. */
+export async function knownKeys({ db }: Pick<Store, 'db'>): Promise<readonly string[]> {
+  const rows = await db.selectFrom('key_checks').select('key_id').execute()
+  return rows.map(({ key_id }) => key_id)
+}
+
+/** The ids of a ring's keys, the one that seals first. */
+export function idsOf(keyRing: KeyRing): readonly [string, ...string[]] {
+  const others = keysOf(keyRing).slice(1)
+  return [keyRing.current.id, ...others.map(({ id }) => id)]
 }
 
 /**
@@ -65,9 +106,8 @@ export async function openKeys(
  * is sealed yet: whoever sees the other's key takes its own mark back, and ends.
  */
 async function standBackForOthers(store: Store, keyRing: KeyRing, keyId: string): Promise<void> {
-  const rows = await store.db.selectFrom('key_checks').selectAll().execute()
   try {
-    verifyKeyChecks(keyRing, rows.map(toKeyCheck))
+    await proveKeys(store, keyRing)
   } catch (error) {
     await store.db.deleteFrom('key_checks').where('key_id', '=', keyId).execute()
     throw error

@@ -1,0 +1,65 @@
+import { AppError, type Clock, type Duration, seconds } from '../../kernel/index.ts'
+import type { Store } from '../../store/index.ts'
+import type { VaultRecord } from '../../telemetry/index.ts'
+import { knownKeys } from '../open-keys.ts'
+import { countSecrets } from '../secret-counts.ts'
+import type { KeyKeeper } from './key-keeper.ts'
+
+export interface RetireKeysDeps {
+  readonly store: Pick<Store, 'db' | 'engine'>
+  readonly keeper: KeyKeeper
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
+  readonly record: Pick<VaultRecord, 'keysRetired'>
+}
+
+/** Nothing that is sealed takes longer until it is written; on other nodes a heartbeat is among it. */
+const SETTLE: Duration = seconds(10)
+
+/** Waits until nothing can be on its way to the store that was sealed with a key that sealed before. */
+export async function untilSettled(
+  { store, keeper, clock }: RetireKeysDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const sealingMs = clock.monotonicMs() - keeper.sealingSinceMs
+  const restMs = store.engine === 'postgres' ? SETTLE : SETTLE - sealingMs
+  if (restMs > 0) await clock.sleep(restMs, signal)
+}
+
+/** The names of the other nodes that seal with another key than this one. */
+export async function nodesSealingOtherwise(
+  keeper: KeyKeeper,
+  keyId: string,
+): Promise<readonly string[]> {
+  const others = await keeper.others()
+  return others.filter(({ keyIds }) => keyIds[0] !== keyId).map(({ name }) => name)
+}
+
+/**
+ * Takes away the keys under which nothing rests: from what a start asks for first, then from the
+ * file. Killed in between, the next start has a key too many, never one too few. Returns what went
+ * wrong, as a sentence.
+ */
+export async function retireKeys({
+  store,
+  keeper,
+  record,
+}: RetireKeysDeps): Promise<string | undefined> {
+  const counts = await countSecrets(store.db)
+  const candidates = new Set([...keeper.inUse.byId.keys(), ...(await knownKeys(store))])
+  const retired = [...candidates].filter(
+    (id) => id !== keeper.inUse.current.id && id !== keeper.wanted.current.id && !counts.get(id),
+  )
+  if (retired.length === 0) return undefined
+  await store.db.deleteFrom('key_checks').where('key_id', 'in', retired).execute()
+  try {
+    if (keeper.file !== undefined && store.engine === 'sqlite') {
+      await keeper.removeFromFile(new Set(retired))
+    }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return [error.message, error.fix].join(' ')
+  } finally {
+    record.keysRetired({ keyIds: retired })
+  }
+  return undefined
+}
