@@ -34,6 +34,7 @@ export type { HistoryNotice, HostNotices } from './host-notices.ts'
 export type { HostPage, HostQuery } from './host-page.ts'
 export { AHEAD_MAX, type HostQueue, type QueueClaim } from './host-queue.ts'
 export { createHostTable, type EndingHost, type HostTable, type SourceEvent } from './host-table.ts'
+export { type ClaimJudgement, judgeClaim } from './judge-claim.ts'
 export {
   type AddressAnswers,
   type AddressProbe,
@@ -44,6 +45,13 @@ export {
   type PreflightFacts,
   type PreflightJudgement,
 } from './preflight.ts'
+export {
+  type AddressSight,
+  judgeRegularLook,
+  leadsElsewhere,
+  type RegularFacts,
+  type RegularJudgement,
+} from './regular-look.ts'
 export {
   END_IS_NEAR,
   isEndNear,

@@ -1,12 +1,7 @@
-import type { Hostname, Reason, ReasonCode } from '../kernel/index.ts'
-import {
-  type DnsAnswer,
-  isCloudflareAddress,
-  type ProbeAnswer,
-  sameAddress,
-  toPrintable,
-} from '../net/index.ts'
-import { type CaaAuthority, type CaaLook, judgeCaa } from './caa.ts'
+import type { Hostname, Reason } from '../kernel/index.ts'
+import { type DnsAnswer, isCloudflareAddress, type ProbeAnswer, toPrintable } from '../net/index.ts'
+import { type CaaAuthority, type CaaLook, type CaaVerdict, judgeCaa } from './caa.ts'
+import { foundIn, isAmong, list, pathOf, unanswered } from './dns-words.ts'
 import type { Check } from './host-life.ts'
 
 /** What was seen of a host from outside, before a CA is asked for anything. */
@@ -19,8 +14,8 @@ export interface PreflightFacts {
   readonly edgeAddresses: AddressAnswers
   /** In the order in which they count: the name, its parents. */
   readonly caa: readonly CaaLook[]
-  /** `undefined` if the CA could not be asked what it is called. */
-  readonly authority: CaaAuthority | undefined
+  /** Those that may be asked, in order of preference; none if nobody could say who they are. */
+  readonly authorities: readonly CaaAuthority[]
   readonly probes: readonly AddressProbe[]
   /** What a probe must bring back. */
   readonly probeBody: string
@@ -50,7 +45,12 @@ export interface PortAnswer {
 }
 
 export type PreflightJudgement =
-  | { readonly kind: 'ready'; readonly checks: readonly Check[] }
+  | {
+      readonly kind: 'ready'
+      readonly checks: readonly Check[]
+      /** Names of the CAs that CAA records allow; `undefined`: all. */
+      readonly allowedCas: readonly string[] | undefined
+    }
   | { readonly kind: 'not-ready'; readonly reason: Reason; readonly checks: readonly Check[] }
 
 /**
@@ -64,15 +64,22 @@ export function judgePreflight(facts: PreflightFacts): PreflightJudgement {
     checks.push(check)
     if (reason) return { kind: 'not-ready', reason, checks }
   }
-  return { kind: 'ready', checks }
+  return { kind: 'ready', checks, allowedCas: allowedBy(facts) }
 }
 
-interface Finding {
+export interface Finding {
   readonly check: Check
   readonly reason?: Reason
 }
 
-function judgeCname(facts: PreflightFacts): Finding {
+/** What DNS says of where a host leads. */
+export type DnsFacts = Pick<
+  PreflightFacts,
+  'hostname' | 'edgeName' | 'chain' | 'addresses' | 'edgeAddresses' | 'probes' | 'probeBody'
+>
+
+/** Does a CNAME lead here? */
+export function judgeCname(facts: DnsFacts): Finding {
   const { hostname, edgeName, chain } = facts
   const seen = chain.targets.length > 0 ? `CNAME ${pathOf(chain.targets)}` : 'no CNAME'
   const check = { name: 'cname', seen, expected: `CNAME ${edgeName}` }
@@ -83,7 +90,7 @@ function judgeCname(facts: PreflightFacts): Finding {
   }
 }
 
-function whyNoCname(facts: PreflightFacts, record: string): Reason {
+function whyNoCname(facts: DnsFacts, record: string): Reason {
   const { hostname, edgeName, chain } = facts
   const path = pathOf([hostname, ...chain.targets])
   switch (chain.end) {
@@ -109,7 +116,7 @@ function whyNoCname(facts: PreflightFacts, record: string): Reason {
   }
 }
 
-function wrongTarget(what: string, { edgeName, chain }: PreflightFacts, record: string): Reason {
+function wrongTarget(what: string, { edgeName, chain }: DnsFacts, record: string): Reason {
   const appended = chain.targets.some((target) => target.startsWith(`${edgeName}.`))
   const hint = appended
     ? ' Your DNS editor has appended your own domain: end the target with a dot.'
@@ -121,7 +128,7 @@ function wrongTarget(what: string, { edgeName, chain }: PreflightFacts, record: 
   }
 }
 
-function whyNotEvenOne(facts: PreflightFacts, record: string): Reason {
+function whyNotEvenOne(facts: DnsFacts, record: string): Reason {
   const { hostname, edgeName, addresses, edgeAddresses } = facts
   const found = [...foundIn(addresses.a), ...foundIn(addresses.aaaa)]
   const seen = found.length === 0 ? 'no CNAME record' : `no CNAME record but ${list(found)}`
@@ -183,19 +190,42 @@ function judgeAddresses(facts: PreflightFacts): Finding {
   return { check: { ...check, ok: true } }
 }
 
-function judgeCaaRecords({ caa, authority }: PreflightFacts): Finding {
-  const verdict = judgeCaa(caa, authority)
-  const who = authority?.name ?? 'the certificate authority'
-  const expected = `${who} may issue`
+/** Where nobody knows what the CAs are called, and where no record names any, all are allowed. */
+function allowedBy({ caa, authorities }: PreflightFacts): readonly string[] | undefined {
+  const allowed = authorities.filter((authority) => isAllowed(judgeCaa(caa, authority)))
+  return allowed.length === authorities.length ? undefined : allowed.map(({ name }) => name)
+}
+
+/** One CA that may issue is enough; if none may, the preferred one says why. */
+function judgeCaaRecords({ caa, authorities }: PreflightFacts): Finding {
+  const [preferred, ...others] = authorities
+  const first = judgeCaa(caa, preferred)
+  const verdict = [first, ...others.map((other) => judgeCaa(caa, other))].find(isAllowed) ?? first
+  const who = preferred?.name ?? 'the certificate authority'
+  const expected = `${[who, ...others.map(({ name }) => name)].join(' or ')} may issue`
   if (verdict.kind === 'allowed') {
     return { check: { name: 'caa', ok: true, seen: verdict.because, expected } }
   }
+  return caaRefusal(verdict, { who, expected, identity: preferred?.caaIdentities[0] })
+}
+
+function isAllowed({ kind }: CaaVerdict): boolean {
+  return kind === 'allowed'
+}
+
+function caaRefusal(
+  verdict: Exclude<CaaVerdict, { kind: 'allowed' }>,
+  {
+    who,
+    expected,
+    identity,
+  }: { readonly who: string; readonly expected: string; readonly identity: string | undefined },
+): Finding {
   if (verdict.kind === 'unanswered') {
     const reason = unanswered(verdict.at, 'CAA', verdict.how)
     return { check: { name: 'caa', ok: false, seen: reason.sentence, expected }, reason }
   }
   const { at, because } = verdict
-  const identity = authority?.caaIdentities[0]
   return {
     check: { name: 'caa', ok: false, seen: `${because} at ${at}`, expected },
     reason: {
@@ -270,25 +300,16 @@ const WORDS_BY_FAILURE = {
   failed: 'the connection failed',
 } as const
 
-function judgeTerms({ terms, authority }: PreflightFacts): Finding {
+function judgeTerms({ terms, authorities }: PreflightFacts): Finding {
   const check = { name: 'terms', seen: terms, expected: 'agreed' }
   if (terms === 'agreed') return { check: { ...check, ok: true } }
   return {
     check: { ...check, ok: false },
     reason: {
       code: 'term/not-agreed',
-      sentence: `Everything is ready, but the terms of ${authority?.name ?? 'the certificate authority'} have not been agreed to here.`,
+      sentence: `Everything is ready, but the terms of ${authorities[0]?.name ?? 'the certificate authority'} have not been agreed to here.`,
       fix: 'The operator must read them and set acme.agreeTerms to true.',
     },
-  }
-}
-
-function unanswered(name: string, type: string, how: 'servfail' | 'timeout'): Reason {
-  const what = how === 'servfail' ? 'failed (SERVFAIL)' : 'did not answer in time'
-  return {
-    code: 'dns/servfail' satisfies ReasonCode,
-    sentence: `The name servers of ${name} ${what} when asked for its ${type} records.`,
-    fix: `Have the DNS of ${name} repaired by whoever runs it: mostly it is DNSSEC that has expired or a name server that is gone. If there is no ${type} record, the answer must say so.`,
   }
 }
 
@@ -296,7 +317,7 @@ function isRightAt(address: string, facts: PreflightFacts): boolean {
   return facts.probes.some((probe) => probe.address === address && isRight(probe, facts))
 }
 
-function isRight({ answers }: AddressProbe, { probeBody }: PreflightFacts): boolean {
+function isRight({ answers }: AddressProbe, { probeBody }: DnsFacts): boolean {
   return answers.some(({ answer }) => isExpectedAnswer(answer, probeBody))
 }
 
@@ -321,24 +342,3 @@ function mostTelling({ answers }: AddressProbe): PortAnswer | undefined {
     answers[0]
   )
 }
-
-function isAmong(address: string, addresses: readonly string[]): boolean {
-  return addresses.some((other) => sameAddress(address, other))
-}
-
-function foundIn(answer: DnsAnswer<string>): readonly string[] {
-  return answer.kind === 'found' ? answer.records : []
-}
-
-/** Targets are strangers' text. */
-function pathOf(names: readonly string[]): string {
-  return names.map((name) => toPrintable(name)).join(' → ')
-}
-
-function list(words: readonly string[]): string {
-  const more = words.length - WORDS_SHOWN_MAX
-  const shown = words.slice(0, WORDS_SHOWN_MAX).join(', ')
-  return more > 0 ? `${shown} and ${more} more` : shown
-}
-
-const WORDS_SHOWN_MAX = 8

@@ -49,7 +49,7 @@ function facts(over: Partial<PreflightFacts> = {}): PreflightFacts {
       { name: 'edge.ours.net', answer: NONE },
       { name: 'customer.com', answer: NONE },
     ],
-    authority: { name: "Let's Encrypt", caaIdentities: ['letsencrypt.org'] },
+    authorities: [{ name: "Let's Encrypt", caaIdentities: ['letsencrypt.org'] }],
     probes: [probe('8.8.4.4', RIGHT)],
     probeBody: 'token',
     terms: 'agreed',
@@ -124,7 +124,7 @@ describe('a host that is ready', () => {
     [
       'has CAA while the CA cannot say what it is called',
       {
-        authority: undefined,
+        authorities: [],
         caa: [caaAt('customer.com', 'issue', 'other.example')],
       },
     ],
@@ -277,7 +277,7 @@ describe('CAA', () => {
       code: 'caa/forbids',
       fix: 'Remove that CAA record from customer.com.',
     })
-    const nameless = { caa: [caaAt('customer.com', 'futuristic', 'x', true)], authority: undefined }
+    const nameless = { caa: [caaAt('customer.com', 'futuristic', 'x', true)], authorities: [] }
     expect(reasonFor(nameless)?.sentence).toContain('let the certificate authority issue')
   })
 
@@ -359,7 +359,7 @@ describe('terms', () => {
       code: 'term/not-agreed',
       fix: 'The operator must read them and set acme.agreeTerms to true.',
     })
-    expect(reasonFor({ terms: 'not-agreed', authority: undefined })?.sentence).toContain(
+    expect(reasonFor({ terms: 'not-agreed', authorities: [] })?.sentence).toContain(
       'the terms of the certificate authority',
     )
   })
