@@ -240,17 +240,18 @@ export function spendFrom(shape: BucketShape, fullAtMs: number, nowMs: number): 
   return Math.ceil(Math.max(nowMs, Math.min(fullAtMs, emptyAt(shape, nowMs))) + shape.tokenMs)
 }
 
-/** Whole tokens that may be taken now. */
+/**
+ * How many tokens may be taken one after the other now. Of a full bucket fewer than all: once the
+ * first is taken, we cannot tell how long ago that was for the CA.
+ */
 export function tokensLeft(
   touched: Pick<TouchedBucket, 'shape' | 'reserve'>,
   fullAtMs: number,
   nowMs: number,
 ): number {
-  const opensMs = opensAt(touched, fullAtMs, nowMs)
-  if (opensMs > nowMs) return 0
-  const { capacity, tokenMs } = touched.shape
-  const sinceOpened = Math.floor((nowMs - opensMs) / tokenMs + ROUNDING)
-  return Math.min(capacity - touched.reserve, 1 + sinceOpened)
+  if (opensAt(touched, fullAtMs, nowMs) > nowMs) return 0
+  const sinceOpenedMs = nowMs - opensAt(touched, Math.max(fullAtMs, nowMs), nowMs)
+  return Math.max(1, 1 + Math.floor(sinceOpenedMs / touched.shape.tokenMs + ROUNDING))
 }
 
 /** A token that is missing by less is there. */

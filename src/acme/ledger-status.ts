@@ -99,7 +99,12 @@ function toStatus({ limit, bucket, shape, fullAtMs }: Bucket, nowMs: number): Bu
   const { capacity, tokenMs } = shape
   return {
     ...{ limit, bucket, capacity },
-    left: tokensLeft({ shape, reserve: 0 }, fullAtMs ?? LONG_AGO_MS, nowMs),
+    // For people, as the CA's documents put it.
+    left: tokensLeft(
+      { shape: { ...shape, latenessMs: 0 }, reserve: 0 },
+      fullAtMs ?? LONG_AGO_MS,
+      nowMs,
+    ),
     fullAt: new Date(Math.max(nowMs, fullAtMs ?? LONG_AGO_MS)),
     per: milliseconds(Math.round(capacity * tokenMs)),
   }
