@@ -38,6 +38,8 @@ const STATUS_BY_CODE = {
   'certs/in-use': 409,
   'accounts/bad-id': 422,
   'events/bad-url': 422,
+  'keys/node-lacks-key': 409,
+  'keys/no-new-key': 409,
   'tracking/no-key': 503,
 } as const satisfies Record<
   ApiErrorCode | CertificateErrorCode | HostErrorCode | TrackingErrorCode,

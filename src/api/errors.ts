@@ -22,6 +22,8 @@ export type ApiErrorCode =
   | 'accounts/bad-id'
   | 'events/bad-url'
   | 'events/no-webhook'
+  | 'keys/node-lacks-key'
+  | 'keys/no-new-key'
 
 export class ApiError extends AppError<ApiErrorCode> {
   override readonly name = 'ApiError'

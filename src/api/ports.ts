@@ -1,5 +1,5 @@
 import type { Duration, Hostname, NoticeKind, Reason, Redacted, Urgency } from '../kernel/index.ts'
-import type { WireHostState, WireRevocationReason } from './native/contract.ts'
+import type { WireHostState, WireKey, WireRevocationReason } from './native/contract.ts'
 
 /** What the API needs of the parts behind it, and nothing more. `app` joins them. */
 export interface ApiPorts {
@@ -303,10 +303,47 @@ export interface HitView {
 }
 
 export interface KeysPort {
-  status(): Promise<
-    readonly { readonly keyId: string; readonly current: boolean; readonly secrets: number }[]
-  >
+  status(): Promise<KeysView>
+  /** Resolves when it is noted down: the rest goes on by itself. */
+  rotate(wishes: { readonly retireOld: boolean }): Promise<RotationOutcome>
 }
+
+export interface KeysView {
+  /** The one that seals first. */
+  readonly keys: readonly {
+    readonly keyId: string
+    readonly use: WireKey['use']
+    readonly secrets: number
+    readonly source: string | undefined
+  }[]
+  /** The one under way, or the last. */
+  readonly rotation:
+    | {
+        readonly toKeyId: string
+        readonly startedAt: Date
+        readonly updatedAt: Date
+        readonly finishedAt: Date | undefined
+        readonly total: number
+        readonly done: number
+        readonly left: number
+        readonly unreadable: number
+        readonly retireOld: boolean
+        readonly waitsFor: string | undefined
+        readonly problem: string | undefined
+      }
+    | undefined
+}
+
+export type RotationOutcome =
+  | { readonly kind: 'begun' | 'under-way' | 'nothing-to-do' }
+  | {
+      readonly kind: 'refused'
+      readonly refusal: {
+        readonly code: 'keys/node-lacks-key' | 'keys/no-new-key'
+        readonly sentence: string
+        readonly fix: string
+      }
+    }
 
 export interface HealthPort {
   live(): boolean

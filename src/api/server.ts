@@ -17,6 +17,7 @@ import { accountRoutes } from './native/account-routes.ts'
 import { certificateRoutes } from './native/certificate-routes.ts'
 import { hostCertificateRoutes } from './native/host-certificate-routes.ts'
 import { hostRoutes } from './native/host-routes.ts'
+import { keyRoutes } from './native/key-routes.ts'
 import { statusRoutes } from './native/status-routes.ts'
 import { trackingRoutes } from './native/tracking-routes.ts'
 import type { ApiOptions } from './options.ts'
@@ -138,6 +139,7 @@ function nativeApi(deps: ApiServerDeps): FastifyPluginCallbackZod {
       guarded.register(hostCertificateRoutes(deps))
       guarded.register(certificateRoutes(deps))
       guarded.register(statusRoutes(deps))
+      guarded.register(keyRoutes(deps))
       guarded.register(trackingRoutes(deps))
       guarded.register(accountRoutes(deps))
       ready()

@@ -106,9 +106,9 @@ describe('refusals', () => {
 
   it('say nothing about bugs but where to look', async () => {
     await using broken = await startTestApi({
-      keys: { status: () => Promise.reject(new TypeError('secret innards')) },
+      hits: { page: () => Promise.reject(new TypeError('secret innards')) },
     })
-    const { status, text, json } = await call('GET', '/api/v1/keys', { at: broken })
+    const { status, text, json } = await call('GET', '/api/v1/hits', { at: broken })
     expect(status).toBe(500)
     expect(text).not.toMatch(/innards|\.ts/)
     const line = broken.world.logLines.find((each) => each.includes('api-request-failed'))
@@ -123,8 +123,8 @@ describe('refusals', () => {
       fix: 'Start it.',
       retryAt,
     })
-    await using troubled = await startTestApi({ keys: { status: () => Promise.reject(trouble) } })
-    const { status, json } = await call('GET', '/api/v1/keys', { at: troubled })
+    await using troubled = await startTestApi({ hits: { page: () => Promise.reject(trouble) } })
+    const { status, json } = await call('GET', '/api/v1/hits', { at: troubled })
     expect(status).toBe(503)
     expect(json().error).toMatchObject({
       code: 'store/unreachable',

@@ -138,7 +138,13 @@ export function portsTo(world: World): ApiPorts {
         `${secure ? 'https' : 'http'}://${hostname}/${kind}/${target ?? ''}`,
     },
     hits: { page: async () => ({ items: [] }) },
-    keys: { status: async () => [{ keyId: 'k1', current: true, secrets: 3 }] },
+    keys: {
+      status: async () => ({
+        keys: [{ keyId: 'k1', use: 'seals', secrets: 3, source: 'file:/etc/postern/master.key' }],
+        rotation: undefined,
+      }),
+      rotate: async () => ({ kind: 'nothing-to-do' }),
+    },
     health: { live: () => true, readiness: async () => ({ ready: true, reasons: [] }) },
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'postern_up 1\n' }),
   }

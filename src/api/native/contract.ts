@@ -48,6 +48,15 @@ export {
   type WireCertificate,
   type WireRevocationReason,
 } from './certificate-contract.ts'
+export {
+  keyStatusSchema,
+  rotatedKeysSchema,
+  rotateKeysBody,
+  type WireKey,
+  type WireKeyRotation,
+  type WireKeyStatus,
+  type WireRotatedKeys,
+} from './key-contract.ts'
 
 /*
  * The native API on the wire (/api/v1): shared by server, command line and panel, so that none of
@@ -125,16 +134,6 @@ const hitSchema = z
   })
   .meta({ id: 'Hit' })
 export type WireHit = z.infer<typeof hitSchema>
-
-/** Which key-encryption keys there are, and how many secrets rest under each. */
-export const keyStatusSchema = z
-  .object({
-    keys: z.array(
-      z.object({ keyId: z.string(), current: z.boolean(), secrets: z.int().nonnegative() }),
-    ),
-  })
-  .meta({ id: 'KeyStatus' })
-export type WireKeyStatus = z.infer<typeof keyStatusSchema>
 
 export const signedLinkSchema = z.object({ url: z.string() }).meta({ id: 'SignedLink' })
 

@@ -1,13 +1,10 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import type { ApiPorts } from '../ports.ts'
 import { acmeStatusToWire } from './acme-to-wire.ts'
-import { acmeStatusSchema, errorSchema, keyStatusSchema } from './contract.ts'
+import { acmeStatusSchema, errorSchema } from './contract.ts'
 
-/** How we stand with certificate authorities and with our own keys. */
-export function statusRoutes({
-  acme,
-  keys,
-}: Pick<ApiPorts, 'acme' | 'keys'>): FastifyPluginCallbackZod {
+/** How we stand with certificate authorities. */
+export function statusRoutes({ acme }: Pick<ApiPorts, 'acme'>): FastifyPluginCallbackZod {
   return (app, _options, done) => {
     app.get(
       '/acme',
@@ -27,17 +24,6 @@ export function statusRoutes({
         ])
         return acmeStatusToWire({ status, queue, forecast })
       },
-    )
-    app.get(
-      '/keys',
-      {
-        schema: {
-          operationId: 'showKeys',
-          summary: 'Key-encryption keys, and how many secrets rest under each',
-          response: { 200: keyStatusSchema, default: errorSchema },
-        },
-      },
-      async () => ({ keys: [...(await keys.status())] }),
     )
     done()
   }

@@ -20,7 +20,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, number> = new Map([
     ...['api/unauthorized', 'api/too-many-failures', 'api/bad-request', 'api/cannot-listen'],
     ...['edge/bad-address', 'edge/bad-backend', 'edge/port-in-use', 'edge/port-not-allowed'],
     ...['certs/bad-upload', 'certs/bad-password', 'accounts/bad-id', 'events/bad-url'],
-    ...['acme/bad-roots'],
+    ...['acme/bad-roots', 'keys/no-new-key'],
     ...['store/bad-url', 'store/not-writable', 'store/already-served'],
   ),
   ...codes(EXIT.notFound, 'hosts/not-found', 'certs/not-found', 'api/unknown-route'),
@@ -30,7 +30,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, number> = new Map([
     EXIT.refusedForSafety,
     ...['vault/wrong-key', 'vault/missing-key', 'vault/unsafe-key-file', 'vault/bad-key'],
     ...['vault/key-command-failed', 'store/newer-schema', 'app/unsafe-admin-key'],
-    'hosts/other-account',
+    ...['hosts/other-account', 'keys/node-lacks-key'],
   ),
 ])
 
