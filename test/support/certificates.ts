@@ -1,6 +1,7 @@
 import {
   createHash,
   createPrivateKey,
+  createPublicKey,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
@@ -30,8 +31,10 @@ export interface LeafWishes {
   readonly notAfter?: Date
   /** Extended key usages; TLS server alone unless told otherwise. */
   readonly usages?: readonly string[]
-  /** The key to certify; a new one unless told otherwise. */
+  /** The key to certify, of any kind; a new P-256 one unless told otherwise. */
   readonly privateKey?: KeyObject
+  /** What the CA signs with; SHA-256 unless told otherwise. */
+  readonly digest?: 'sha256' | 'sha1'
 }
 
 export interface IssuedCertificate {
@@ -51,6 +54,7 @@ interface Authority {
   readonly name: string
   readonly key: KeyObject
   readonly pem: string
+  readonly digest?: 'sha256' | 'sha1'
 }
 
 const HOUR_MS = 3_600_000
@@ -74,7 +78,7 @@ export function createTestCa({ now = new Date() }: { readonly now?: Date } = {})
       const leafPem = certify(
         { subject: '', key: privateKey, serial, notBefore, notAfter },
         leafExtensions(wishes.names ?? [hostname], wishes.usages ?? [SERVER_AUTHENTICATION]),
-        intermediate,
+        { ...intermediate, digest: wishes.digest ?? 'sha256' },
       )
       return {
         hostname,
@@ -118,21 +122,23 @@ interface Subject {
 
 /** Signs a TBSCertificate (RFC 5280 §4.1). */
 function certify(subject: Subject, extensions: readonly Buffer[], issuer: Authority): string {
+  const { digest = 'sha256' } = issuer
+  const algorithm = derSequence(derObjectIdentifier(ECDSA_WITH[digest]))
   const body = derSequence(
     der(0xa0, derUnsigned(Buffer.from([2]))),
     derUnsigned(subject.serial),
-    ECDSA_WITH_SHA256,
+    algorithm,
     distinguishedName(issuer.name),
     derSequence(time(subject.notBefore), time(subject.notAfter)),
     distinguishedName(subject.subject),
     publicKeyOf(subject.key),
     der(0xa3, derSequence(...extensions, ...keyIdentifiers(subject.key, issuer.key))),
   )
-  const signature = sign('sha256', body, issuer.key)
-  return toPem(derSequence(body, ECDSA_WITH_SHA256, derBitString(signature)))
+  const signature = sign(digest, body, issuer.key)
+  return toPem(derSequence(body, algorithm, derBitString(signature)))
 }
 
-const ECDSA_WITH_SHA256 = derSequence(derObjectIdentifier('1.2.840.10045.4.3.2'))
+const ECDSA_WITH = { sha256: '1.2.840.10045.4.3.2', sha1: '1.2.840.10045.4.1' }
 
 const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
 
@@ -156,7 +162,7 @@ const CA_EXTENSIONS: readonly Buffer[] = [
 /** Tells apart authorities of the same name (RFC 5280 §4.2.1.1–2). */
 function keyIdentifiers(subjectKey: KeyObject, issuerKey: KeyObject): readonly Buffer[] {
   const identifierOf = (key: KeyObject): Buffer =>
-    createHash('sha1').update(publicPoint(key)).digest()
+    createHash('sha1').update(publicKeyOf(key)).digest()
   const subject = der(DER_TAGS.octetString, identifierOf(subjectKey))
   const authority = derSequence(der(0x80, identifierOf(issuerKey)))
   return [
@@ -177,21 +183,7 @@ function distinguishedName(commonName: string): Buffer {
 }
 
 function publicKeyOf(key: KeyObject): Buffer {
-  const algorithm = derSequence(
-    derObjectIdentifier('1.2.840.10045.2.1'),
-    derObjectIdentifier('1.2.840.10045.3.1.7'),
-  )
-  return derSequence(algorithm, derBitString(publicPoint(key)))
-}
-
-/** An uncompressed point (SEC 1 §2.3.3). */
-function publicPoint(key: KeyObject): Buffer {
-  const { x, y } = key.export({ format: 'jwk' })
-  return Buffer.concat([Buffer.from([4]), base64Url(x), base64Url(y)])
-}
-
-function base64Url(text: string | undefined): Buffer {
-  return Buffer.from(text ?? '', 'base64url')
+  return createPublicKey(key).export({ format: 'der', type: 'spki' })
 }
 
 /** UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). */
