@@ -33,6 +33,8 @@ const STATUS_BY_CODE = {
   'tracking/bad-target': 422,
   'tracking/bad-reference': 422,
   'hosts/other-account': 409,
+  'hosts/claim-needed': 409,
+  'hosts/own-certificate': 409,
   'certs/bad-upload': 422,
   'certs/bad-password': 422,
   'certs/in-use': 409,

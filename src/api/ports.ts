@@ -193,11 +193,18 @@ export interface ForecastView {
   readonly from: Date
   /** Certificates to renew in each hour from then on. */
   readonly hours: readonly number[]
-  /** Renewals per day if all certificates were of a profile. */
+  /** How long a renewal waits for the budget at the worst. */
+  readonly longestWait: Duration
+  /** Nobody waits so long that it matters. */
+  readonly isCarried: boolean
+  /** What it would come to if all certificates were of a profile. */
   readonly profiles: readonly {
     readonly name: string
     readonly lifetime: Duration
     readonly renewalsPerDay: number
+    readonly peakPerHour: number
+    readonly longestWait: Duration
+    readonly isCarried: boolean
   }[]
 }
 

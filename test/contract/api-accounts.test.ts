@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { acmeStatusSchema } from '../../src/api/native/contract.ts'
+import { hours } from '../../src/kernel/index.ts'
 import {
   aHost,
   aHostname,
@@ -174,7 +175,10 @@ describe('the state of our CAs', () => {
         total: 6,
         peak: { at: '2026-11-22T13:00:00.000Z', certificates: 4 },
         mean: 1.5,
-        profiles: [{ name: 'shortlived', renewalsPerDay: 1.8 }],
+        carried: true,
+        profiles: [
+          { name: 'shortlived', renewalsPerDay: 1.8, longestWaitHours: 30, carried: false },
+        ],
       },
     })
   })
@@ -197,6 +201,7 @@ describe('the state of our CAs', () => {
         forecast: async () => ({
           from: new Date('2026-11-22T12:00:00Z'),
           hours: Array.from({ length: 10_000 }, () => 0),
+          ...{ longestWait: hours(0), isCarried: true },
           profiles: [],
         }),
       },

@@ -242,7 +242,13 @@ const ACME: AcmePort = {
   forecast: async () => ({
     from: new Date('2026-11-22T12:00:00Z'),
     hours: [0, 4, 2, 0],
-    profiles: [{ name: 'shortlived', lifetime: hours(160), renewalsPerDay: 1.8 }],
+    ...{ longestWait: hours(0), isCarried: true },
+    profiles: [
+      {
+        ...{ name: 'shortlived', lifetime: hours(160), renewalsPerDay: 1.8, peakPerHour: 4 },
+        ...{ longestWait: hours(30), isCarried: false },
+      },
+    ],
   }),
 }
 

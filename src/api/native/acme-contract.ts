@@ -42,6 +42,13 @@ const queuedSchema = z
   .object({ urgency: z.enum(URGENCIES), count, oldest: instant.nullable() })
   .meta({ id: 'Queued' })
 
+const loadFields = {
+  /** How long a renewal waits for the CA's limits at the worst. */
+  longestWaitHours: z.number().nonnegative(),
+  /** Do the limits carry it, so that nobody waits for more than a day? */
+  carried: z.boolean(),
+}
+
 /** Renewals to come. */
 const forecastSchema = z
   .object({
@@ -52,12 +59,15 @@ const forecastSchema = z
     peak: z.object({ at: instant, certificates: count }).nullable(),
     /** Per hour. */
     mean: z.number().nonnegative(),
-    /** What it would come to, for good, if all certificates were of this profile. */
+    ...loadFields,
+    /** What it would come to if each certificate were of this profile from its next renewal on. */
     profiles: z.array(
       z.object({
         name: z.string(),
         lifetimeDays: z.number().positive(),
         renewalsPerDay: z.number().nonnegative(),
+        peakPerHour: z.number().nonnegative(),
+        ...loadFields,
       }),
     ),
   })

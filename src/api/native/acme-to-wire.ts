@@ -68,7 +68,8 @@ function authorityToWire(authority: AuthorityView): WireAuthority {
   }
 }
 
-function forecastToWire({ from, hours, profiles }: ForecastView): WireForecast {
+function forecastToWire(forecast: ForecastView): WireForecast {
+  const { from, hours, profiles } = forecast
   const shown = hours.slice(0, FORECAST_HOURS_MAX)
   const total = shown.reduce((sum, count) => sum + count, 0)
   const peak = Math.max(0, ...shown)
@@ -79,10 +80,23 @@ function forecastToWire({ from, hours, profiles }: ForecastView): WireForecast {
     total,
     peak: peak === 0 ? null : { at: peakAt.toISOString(), certificates: peak },
     mean: shown.length === 0 ? 0 : total / shown.length,
-    profiles: profiles.map(({ name, lifetime, renewalsPerDay }) => ({
-      name,
-      lifetimeDays: lifetime / days(1),
-      renewalsPerDay,
+    ...loadToWire(forecast),
+    profiles: profiles.map((profile) => ({
+      name: profile.name,
+      lifetimeDays: profile.lifetime / days(1),
+      renewalsPerDay: profile.renewalsPerDay,
+      peakPerHour: profile.peakPerHour,
+      ...loadToWire(profile),
     })),
   }
+}
+
+/** A wait without end is no number in JSON. */
+const WAIT_HOURS_MAX = 1_000_000
+
+function loadToWire({ longestWait, isCarried }: Pick<ForecastView, 'longestWait' | 'isCarried'>): {
+  readonly longestWaitHours: number
+  readonly carried: boolean
+} {
+  return { longestWaitHours: Math.min(WAIT_HOURS_MAX, longestWait / HOUR_MS), carried: isCarried }
 }

@@ -57,19 +57,29 @@ function queueToText(queue: WireAcmeStatus['queue'], now: Date): string {
 /** Wide enough to see days in four weeks, narrow enough for every terminal. */
 const CHART_WIDTH = 60
 
-function forecastToText({ from, hours, total, peak, mean, profiles }: WireForecast, now: Date) {
+function forecastToText(forecast: WireForecast, now: Date): string {
+  const { from, hours, total, peak, mean, carried, longestWaitHours, profiles } = forecast
   const days = Math.round(hours.length / 24)
   const { bars, perBar } = toBars(hours, CHART_WIDTH)
   const most = peak ? `, at most ${peak.certificates} (${toInstant(peak.at, now)})` : ''
   const lines = [
     `Renewals from ${from.slice(0, 10)} for ${days} days: ${total}, ${round(mean)} an hour${most}`,
     ...(bars === '' ? [] : [`  ${bars}  each mark ${perBar} h`]),
-    ...profiles.map(
-      ({ name, lifetimeDays, renewalsPerDay }) =>
-        `  with profile ${name} (${round(lifetimeDays)} days): ${round(renewalsPerDay)} a day, for good`,
-    ),
+    ...(carried ? [] : [`  more than the limits carry: ${waiting(longestWaitHours)}`]),
+    ...profiles.map(profileToText),
   ]
   return lines.map((line) => `${printable(line)}\n`).join('')
+}
+
+function profileToText(profile: WireForecast['profiles'][number]): string {
+  const { name, lifetimeDays, renewalsPerDay, carried, longestWaitHours } = profile
+  const load = `${round(renewalsPerDay)} a day`
+  const excess = carried ? '' : `, more than the limits carry: ${waiting(longestWaitHours)}`
+  return `  with profile ${name} (${round(lifetimeDays)} days): ${load}${excess}`
+}
+
+function waiting(hours: number): string {
+  return `some would wait for ${Math.round(hours)} hours`
 }
 
 function round(value: number): string {
