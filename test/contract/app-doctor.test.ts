@@ -3,7 +3,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Authority } from '../../src/acme/index.ts'
+import type { Authority, CaHealth } from '../../src/acme/index.ts'
+import type { AuthorityView, QueuedView } from '../../src/api/index.ts'
 import { authorityChecks } from '../../src/app/doctor/authority-checks.ts'
 import type { DoctorCheck } from '../../src/app/doctor/check.ts'
 import { doctorChecks } from '../../src/app/doctor/doctor-checks.ts'
@@ -11,8 +12,9 @@ import { edgeNameCheck } from '../../src/app/doctor/edge-name.ts'
 import { runtimeCheck } from '../../src/app/doctor/runtime.ts'
 import { examine } from '../../src/cli/doctor/examine.ts'
 import { loadConfig } from '../../src/config/index.ts'
-import { systemClock, systemRandom } from '../../src/kernel/index.ts'
+import { hours, systemClock, systemRandom } from '../../src/kernel/index.ts'
 import type { CaaRecord, DnsAnswer } from '../../src/net/index.ts'
+import { ADMIN_KEY, anAuthority, startTestApi } from '../support/api-server.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 
 const signal = new AbortController().signal
@@ -66,6 +68,8 @@ describe('doctor on a fresh machine', () => {
       'certificate authority': { verdict: 'bad' },
       clock: { verdict: 'warn' },
       caa: { verdict: 'warn' },
+      budgets: { verdict: 'ok', seen: /while a server runs/ },
+      webhooks: { verdict: 'ok' },
     })
     expect(await readdir(folder)).toEqual([])
   })
@@ -129,11 +133,16 @@ describe('the edge name', () => {
   })
 })
 
-describe('the certificate authority', () => {
-  const authority: Authority = {
+describe('certificate authorities', () => {
+  const letsencrypt: Authority = {
     name: 'letsencrypt',
     directoryUrl: 'https://ca.test/directory',
     caaIdentities: ['letsencrypt.org'],
+  }
+  const google: Authority = {
+    name: 'google',
+    directoryUrl: 'https://google.test/directory',
+    caaIdentities: ['pki.goog'],
   }
   const clock = createFakeClock('2026-11-22T12:00:00Z')
 
@@ -141,57 +150,203 @@ describe('the certificate authority', () => {
     readonly caa?: DnsAnswer<CaaRecord>
     readonly caDate?: string
     readonly settings?: Record<string, string>
+    readonly authorities?: readonly Authority[]
+    readonly accountUrls?: readonly (readonly [string, string])[]
+    readonly health?: readonly CaHealth[]
   }
 
-  async function lookAtCa({ caa = { kind: 'none' }, caDate, settings = {} }: Surroundings) {
-    const config = await configWith({ 'edge.name': 'edge.test', ...settings })
-    const ca = {
-      authority: async () => authority,
-      checkHealth: async () => ({
-        kind: 'reachable' as const,
-        caDate: new Date(caDate ?? '2026-11-22T12:00:30Z'),
-      }),
+  async function lookAtCas(surroundings: Surroundings) {
+    const { caa = { kind: 'none' }, settings = {}, accountUrls = [] } = surroundings
+    const { authorities = [letsencrypt], caDate = '2026-11-22T12:00:30Z' } = surroundings
+    const ca = authorities.map(({ name }) => name).join(',')
+    const config = await configWith({ 'edge.name': 'edge.test', 'acme.ca': ca, ...settings })
+    const reachable = authorities.map(({ name }) => ({
+      ...{ kind: 'reachable' as const, name, caDate: new Date(caDate) },
+    }))
+    const cas = {
+      authorities: async () => authorities,
+      checkHealth: async () => surroundings.health ?? reachable,
     }
-    const resolver = { caa: async () => caa }
-    return findingsOf(authorityChecks({ withCa: (work) => work(ca), clock, resolver }, config))
+    const deps = {
+      ...{ withCas: <Result>(work: (all: typeof cas) => Promise<Result>) => work(cas), clock },
+      resolver: { caa: async () => caa },
+      accountUrls: async () => new Map(accountUrls),
+    }
+    return findingsOf(authorityChecks(deps, config))
   }
 
-  const issue = (value: string): DnsAnswer<CaaRecord> => ({
+  const issue = (...values: readonly string[]): DnsAnswer<CaaRecord> => ({
     kind: 'found',
-    records: [{ critical: false, tag: 'issue', value }],
+    records: values.map((value) => ({ critical: false, tag: 'issue', value })),
   })
 
   it.each<[string, DnsAnswer<CaaRecord>, object]>([
     [
-      'nothing forbids it',
+      'nothing is published',
       { kind: 'none' },
-      { verdict: 'ok', seen: /0 issue "letsencrypt\.org"$/ },
+      { verdict: 'warn', fix: 'Publish\nedge.test. IN CAA 0 issue "letsencrypt.org"' },
     ],
     ['it is named', issue('LetsEncrypt.org; validationmethods=http-01'), { verdict: 'ok' }],
     [
       'another is named',
       issue('other.test'),
-      { verdict: 'bad', fix: 'Publish edge.test. IN CAA 0 issue "letsencrypt.org"' },
+      { verdict: 'bad', fix: 'Publish\nedge.test. IN CAA 0 issue "letsencrypt.org"' },
     ],
-    ['nobody may', issue(';'), { verdict: 'bad' }],
+    ['nobody may', issue(';'), { verdict: 'bad', seen: /forbids every CA/ }],
+    [
+      'another way of proof is named',
+      issue('letsencrypt.org; validationmethods=dns-01'),
+      { verdict: 'bad', seen: /does not allow HTTP-01/ },
+    ],
     ['nobody answers', { kind: 'servfail' }, { verdict: 'bad', fix: /name servers/ }],
-  ])('is judged by CAA: %s', async (_, caa, finding) => {
-    expect((await lookAtCa({ caa }))['caa']).toMatchObject(finding)
+  ])('are judged by CAA: %s', async (_, caa, finding) => {
+    expect((await lookAtCas({ caa }))['caa']).toMatchObject(finding)
+  })
+
+  describe('of which there are several, with accounts', () => {
+    const several = {
+      authorities: [letsencrypt, google],
+      accountUrls: [
+        ['letsencrypt', 'https://ca.test/acct/1'],
+        ['google', 'https://google.test/acct/2'],
+      ] as const,
+    }
+    const records = [
+      'edge.test. IN CAA 0 issue "letsencrypt.org; accounturi=https://ca.test/acct/1"',
+      'edge.test. IN CAA 0 issue "pki.goog; accounturi=https://google.test/acct/2"',
+    ]
+
+    it('get a record each, bound to our accounts', async () => {
+      const fix = ['Publish', ...records].join('\n')
+      expect((await lookAtCas(several))['caa']).toMatchObject({ verdict: 'warn', fix })
+    })
+
+    it('are bad if one of them is forbidden, or bound to another account', async () => {
+      const one = await lookAtCas({ ...several, caa: issue('letsencrypt.org') })
+      expect(one['caa']).toMatchObject({ verdict: 'bad', seen: /google: .*another CA/ })
+      const value = 'letsencrypt.org; accounturi=https://ca.test/acct/9'
+      const bound = await lookAtCas({ ...several, caa: issue(value, 'pki.goog') })
+      expect(bound['caa']).toMatchObject({ verdict: 'bad', seen: /for another account/ })
+    })
+
+    it('are good when published, with a word on what is not bound', async () => {
+      const caa = issue(
+        'letsencrypt.org; accounturi=https://ca.test/acct/1',
+        'pki.goog; accounturi=https://google.test/acct/2',
+      )
+      const seen = 'edge.test lets letsencrypt, google issue'
+      expect((await lookAtCas({ ...several, caa }))['caa']).toEqual({ verdict: 'ok', seen })
+      const loose = await lookAtCas({ ...several, caa: issue('letsencrypt.org', 'pki.goog') })
+      expect(loose['caa']).toEqual({
+        verdict: 'ok',
+        seen: `${seen}; bound to our account: ${records.join(' and ')}`,
+      })
+    })
+
+    it('are looked at one by one', async () => {
+      const findings = await lookAtCas({
+        ...several,
+        health: [
+          { kind: 'unreachable', name: 'letsencrypt', reason: 'timeout', fix: undefined },
+          { kind: 'reachable', name: 'google', caDate: new Date('2026-11-22T12:00:10Z') },
+        ],
+      })
+      expect(findings).toMatchObject({
+        'certificate authority letsencrypt': { verdict: 'bad', seen: /timeout/ },
+        'certificate authority google': { verdict: 'ok' },
+        clock: { verdict: 'ok', seen: "10 s from the CA's" },
+      })
+    })
   })
 
   it.each([
     ['2026-11-22T12:00:59Z', 'ok'],
     ['2026-11-22T11:58:00Z', 'warn'],
     ['2026-11-22T12:02:00Z', 'warn'],
+    ['2026-11-22T10:00:00Z', 'bad'],
   ])('tells the time: %s is %s', async (caDate, verdict) => {
-    expect((await lookAtCa({ caDate }))['clock']).toMatchObject({ verdict })
+    expect((await lookAtCas({ caDate }))['clock']).toMatchObject({ verdict })
   })
 
   it('wants its terms agreed to, and a contact', async () => {
     const agreed = { 'acme.agreeTerms': 'true' }
-    expect((await lookAtCa({ settings: agreed }))['acme terms']).toMatchObject({ verdict: 'warn' })
+    expect((await lookAtCas({ settings: agreed }))['acme terms']).toMatchObject({ verdict: 'warn' })
     const settings = { ...agreed, 'acme.email': 'ops@edge.test' }
-    expect((await lookAtCa({ settings }))['acme terms']).toMatchObject({ verdict: 'ok' })
+    expect((await lookAtCas({ settings }))['acme terms']).toMatchObject({ verdict: 'ok' })
+  })
+})
+
+describe('what the running server knows', () => {
+  const paused = {
+    ...{ hostname: 'email.customer.test', pausedAt: new Date('2026-11-21T12:00:00Z') },
+    unpauseUrl: 'https://ca.test/unpause',
+  }
+
+  async function lookThrough(overrides: Parameters<typeof startTestApi>[0] = {}) {
+    await using api = await startTestApi(overrides)
+    await writeFile(join(folder, 'admin.key'), `${ADMIN_KEY}\n`)
+    const running = { pid: process.pid, url: api.url }
+    await writeFile(join(folder, 'running.json'), JSON.stringify(running))
+    return await look({ 'store.url': `sqlite:${join(folder, 'postern.sqlite')}` })
+  }
+  const acme = (overrides: Partial<AuthorityView>, queue: readonly QueuedView[] = []) => ({
+    describe: async () => ({
+      ...{ authority: anAuthority(), accounts: [], openOrders: [] },
+      authorities: [anAuthority(overrides)],
+    }),
+    queue: async () => queue,
+    forecast: async () => ({
+      ...{ from: new Date('2026-11-22T12:00:00Z'), hours: [1, 0], profiles: [] },
+      ...{ longestWait: hours(50), isCarried: false },
+    }),
+  })
+
+  it('is shown: budgets, queue, forecast, rotation and webhooks', async () => {
+    expect(await lookThrough()).toMatchObject({
+      budgets: { verdict: 'warn', seen: /^letsencrypt: 12 of 300 new-orders per 3h$/ },
+      queue: { verdict: 'ok', seen: '3 first since 2026-11-22T11:00:00.000Z' },
+      forecast: { verdict: 'ok', seen: /^6 renewals in 0 days, 1\.5 an hour, at most 4 / },
+      'paused names': { verdict: 'ok', seen: 'none' },
+      'key rotation': { verdict: 'ok' },
+      webhooks: { verdict: 'warn', seen: /^1 do not take what they are sent; 4 events wait/ },
+    })
+  })
+
+  it('says what needs a person: pauses, a queue of what expires, limits that do not carry', async () => {
+    const findings = await lookThrough({
+      acme: acme({ health: 'held', budgets: [], pausedNames: [paused] }, [
+        { urgency: 'expiring', count: 2, oldest: new Date('2026-11-22T11:00:00Z') },
+      ]),
+      keys: {
+        rotate: async () => ({ kind: 'nothing-to-do' }),
+        status: async () => ({
+          keys: [
+            { keyId: 'new', use: 'seals', secrets: 3, source: 'env:NEW' },
+            { keyId: 'old', use: 'opens', secrets: 5, source: 'env:OLD' },
+          ],
+          rotation: undefined,
+        }),
+      },
+    })
+    expect(findings).toMatchObject({
+      budgets: { verdict: 'warn', seen: /letsencrypt \(held\)/, fix: /second CA/ },
+      queue: { verdict: 'bad', fix: /higher limit/ },
+      forecast: { verdict: 'warn', fix: /50 hours/ },
+      'paused names': {
+        verdict: 'warn',
+        seen: 'email.customer.test (letsencrypt)',
+        fix: /https:\/\/ca\.test\/unpause$/,
+      },
+      'key rotation': { verdict: 'warn', seen: '5 secrets rest under old', fix: /key rotate/ },
+    })
+  })
+
+  it('is bad when the server does not answer', async () => {
+    const running = { pid: process.pid, url: 'http://127.0.0.1:1' }
+    await writeFile(join(folder, 'running.json'), JSON.stringify(running))
+    await writeFile(join(folder, 'admin.key'), `${ADMIN_KEY}\n`)
+    const findings = await look({ 'store.url': `sqlite:${join(folder, 'postern.sqlite')}` })
+    expect(findings['budgets']).toMatchObject({ verdict: 'bad', seen: /ECONNREFUSED/ })
   })
 })
 

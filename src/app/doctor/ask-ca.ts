@@ -9,14 +9,14 @@ import {
   createStoreRecord,
   openLog,
 } from '../../telemetry/index.ts'
-import type { WithCa } from './authority-checks.ts'
+import type { WithCas } from './authority-checks.ts'
 import type { DoctorDeps } from './check.ts'
 
 /**
- * Gives access to the CA without touching the real store, which a server may be using: its accounts
+ * Gives access to the CAs without touching the real store, which a server may be using: its accounts
  * live in an empty store that is thrown away. It cannot issue.
  */
-export function createWithCa({ config, clock, random }: DoctorDeps): WithCa {
+export function createWithCas({ config, clock, random }: DoctorDeps): WithCas {
   return async (work) => {
     await using opened = new AsyncDisposableStack()
     const folder = await mkdtemp(join(tmpdir(), 'postern-doctor-'))

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { z } from 'zod'
 import { formatListenAddress, type ListenAddress, parseListenAddresses } from '../../edge/index.ts'
-import { dataDirectory } from '../../store/index.ts'
 import type { DoctorCheck, DoctorDeps, Finding } from './check.ts'
+import type { FindServer } from './running-server.ts'
 
 /** Each address to listen on: free, or held by the server that runs here already. */
-export function portChecks({ config }: Pick<DoctorDeps, 'config'>): readonly DoctorCheck[] {
+export function portChecks(
+  { config }: Pick<DoctorDeps, 'config'>,
+  findServer: FindServer,
+): readonly DoctorCheck[] {
   const { host, port } = config.api.listen
   const wanted: readonly (readonly [string, readonly ListenAddress[]])[] = [
     ['edge.http', parseListenAddresses(config.edge.http)],
@@ -18,7 +18,7 @@ export function portChecks({ config }: Pick<DoctorDeps, 'config'>): readonly Doc
   return wanted.flatMap(([setting, addresses]) =>
     addresses.map((address) => ({
       name: `${setting} ${formatListenAddress(address)}`,
-      run: () => lookAt(address, setting, dataDirectory(config.store)),
+      run: () => lookAt(address, setting, findServer),
     })),
   )
 }
@@ -26,13 +26,13 @@ export function portChecks({ config }: Pick<DoctorDeps, 'config'>): readonly Doc
 async function lookAt(
   address: ListenAddress,
   setting: string,
-  directory: string,
+  findServer: FindServer,
 ): Promise<Finding> {
   const refusal = await tryToListen(address)
   if (refusal === undefined) return { verdict: 'ok', seen: 'free' }
   if (refusal === 'EADDRINUSE') {
-    const pid = await runningPid(directory)
-    if (pid !== undefined) return { verdict: 'ok', seen: `in use; our server runs as ${pid}` }
+    const server = await findServer()
+    if (server) return { verdict: 'ok', seen: `in use; our server runs as ${server.pid}` }
     const fix = `Stop the program that uses it (ss -ltnp shows which), or change ${setting}.`
     return { verdict: 'bad', seen: 'used by another program', fix }
   }
@@ -56,23 +56,6 @@ async function tryToListen({ host, port }: ListenAddress): Promise<string | unde
     return undefined
   } catch (error) {
     if (error instanceof Error && 'code' in error) return String(error.code)
-    throw error
-  }
-}
-
-const runningServer = z.object({ pid: z.int().positive() })
-
-/** The process that said it serves this data directory, if it is still alive. */
-async function runningPid(directory: string): Promise<number | undefined> {
-  try {
-    const text = await readFile(join(directory, 'running.json'), 'utf8')
-    const { pid } = runningServer.parse(JSON.parse(text))
-    process.kill(pid, 0)
-    return pid
-  } catch (error) {
-    // No file, half a file, or no such process: then it is not our server that holds the port.
-    if (error instanceof z.ZodError || error instanceof SyntaxError) return undefined
-    if (error instanceof Error && 'code' in error) return undefined
     throw error
   }
 }

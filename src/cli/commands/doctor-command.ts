@@ -13,7 +13,9 @@ import { printable } from '../output/printable.ts'
 export function registerDoctorCommand(program: Command, context: CommandContext): void {
   program
     .command('doctor')
-    .description('Checks ports, DNS, CAA, clock, keys, disk and CA; exit code 1 if one is bad.')
+    .description(
+      'Checks ports, DNS, CAA, clock, keys, disk, CAs and budgets; exit code 1 if one is bad.',
+    )
     .action(async (_options, command: Command) => {
       const { ports, terminal, finish } = context
       const options = command.optsWithGlobals<CommonOptions>()
@@ -33,5 +35,11 @@ export function registerDoctorCommand(program: Command, context: CommandContext)
 
 function findingToText({ name, finding }: Examined): string {
   const line = `${finding.verdict.padEnd(4)}  ${name}: ${printable(finding.seen)}\n`
-  return finding.verdict === 'ok' ? line : `${line}      ${printable(finding.fix)}\n`
+  if (finding.verdict === 'ok') return line
+  // A fix may be several records to publish, one per line.
+  return `${line}${finding.fix.split('\n').map(fixLine).join('')}`
+}
+
+function fixLine(line: string): string {
+  return `      ${printable(line)}\n`
 }
