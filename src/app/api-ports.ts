@@ -6,8 +6,6 @@ import type { Clock } from '../kernel/index.ts'
 import type { Lifecycle } from '../lifecycle/index.ts'
 import type { Store } from '../store/index.ts'
 import { type LinkKeys, readHits, signLink } from '../tracking/index.ts'
-import type { Vault } from '../vault/index.ts'
-import { countSecrets } from './secret-counts.ts'
 
 export interface ApiPortDeps {
   readonly hosts: HostTable
@@ -16,13 +14,12 @@ export interface ApiPortDeps {
   readonly lifecycle: Lifecycle
   readonly linkKeys: LinkKeys
   readonly store: Store
-  readonly vault: Vault
   readonly clock: Clock
 }
 
 /** The parts in the form in which the API asks for them. */
-export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metrics'> {
-  const { hosts, certs, issuer, lifecycle, linkKeys, store, vault } = deps
+export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metrics' | 'keys'> {
+  const { hosts, certs, issuer, lifecycle, linkKeys, store } = deps
   return {
     hosts,
     hostLife: lifecycle,
@@ -33,6 +30,5 @@ export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metric
         `${secure ? 'https' : 'http'}://${hostname}${signLink({ hostname, ...link }, linkKeys.current())}`,
     },
     hits: { page: (request) => readHits(store, request) },
-    keys: { status: () => countSecrets(store, vault) },
   }
 }

@@ -30,8 +30,11 @@ export interface RunningApp extends AsyncDisposable {
   readonly httpsPort: number
   readonly adminKey: Redacted<string>
   readonly record: AppRecord
-  /** Takes over what can be changed while running, and names what waits for a restart. */
-  reload(next: Config): void
+  /**
+   * Takes over what can be changed while running, the master keys among it, and names what waits
+   * for a restart. Throws when the keys are refused: those in use stay in use.
+   */
+  reload(next: Config): Promise<void>
 }
 
 /** Builds and starts the server. If a line fails, the lines above it are undone, in reverse. */
@@ -50,7 +53,7 @@ export async function startApp(
   const outside = { clock, random, records }
 
   const plan: FleetPlan = running.use(await planFleet(config, { early, variables }))
-  const { keyRing, vault, noteKeys } = await openKeys(
+  const { keyRing, wanted, vault, noteKeys } = await openKeys(
     config,
     { clock, variables, record: records.vault },
     stopping.signal,
@@ -75,7 +78,10 @@ export async function startApp(
     rotateTicketKeys({ ...outside, record: records.app }, (keys) => fleet.useTicketKeys(keys)),
   )
   const control = running.use(
-    await startControl({ ...outside, store, vault, linkKeys, fleet, metrics, adminKey }, config),
+    await startControl(
+      { ...outside, variables, store, vault, keyRing, wanted, linkKeys, fleet, metrics, adminKey },
+      config,
+    ),
   )
   running.use(await announceRunning(directory, { pid: process.pid, url: control.apiUrl }))
 
@@ -97,10 +103,11 @@ export async function startApp(
   return {
     ...{ listening, adminKey, record: records.app },
     httpsPort: fleet.bound.https[0]?.port ?? 0,
-    reload: (next) => {
+    reload: async (next) => {
       log.setLevel(next.log.level)
       fleet.setLogLevel(next.log.level)
-      records.app.reloaded({ needRestart: changedParts(config, next) })
+      const keys = await control.keys.keeper.reload(next.vault)
+      records.app.reloaded({ keys, needRestart: changedParts(config, next) })
     },
     [Symbol.asyncDispose]: () => app.disposeAsync(),
   }
@@ -108,7 +115,7 @@ export async function startApp(
 
 /** Parts whose options differ and are only read at the start. */
 function changedParts(before: Config, after: Config): readonly string[] {
-  const { log: _now, ...parts } = after
+  const { log: _log, vault: _vault, ...parts } = after
   return Object.entries(parts)
     .filter(([part, options]) => !isDeepStrictEqual(options, Reflect.get(before, part)))
     .map(([part]) => part)

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { createIssuer } from '../acme/index.ts'
 import { createApiServer } from '../api/index.ts'
 import { createCertificateStore } from '../certs/index.ts'
@@ -18,17 +19,22 @@ import { createResolver, fetchChallenge } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import { type Metrics, renderMetrics } from '../telemetry/index.ts'
 import type { LinkKeys } from '../tracking/index.ts'
-import type { Vault } from '../vault/index.ts'
+import type { EnvironmentVariables, Vault } from '../vault/index.ts'
 import { toApiPorts } from './api-ports.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import { createHealth } from './health.ts'
+import { type RunningKeys, startKeys } from './key-rotation/start-keys.ts'
 import { joinNodes } from './nodes.ts'
+import type { OpenedKeys } from './open-keys.ts'
 import type { ServerRecords } from './records.ts'
 import { createServing } from './serving.ts'
 
 export interface ControlDeps {
   readonly store: Store
   readonly vault: Vault
+  readonly keyRing: OpenedKeys['keyRing']
+  readonly wanted: OpenedKeys['wanted']
+  readonly variables: EnvironmentVariables
   readonly linkKeys: LinkKeys
   readonly fleet: EdgeFleet
   readonly clock: Clock
@@ -41,6 +47,7 @@ export interface ControlDeps {
 /** Everything but the edge: the life of hosts, and the API. Disposing stops it in good order. */
 export interface Control extends AsyncDisposable {
   readonly apiUrl: string
+  readonly keys: Pick<RunningKeys, 'keeper'>
 }
 
 /** How long after a lost connection to the store notices are followed again. */
@@ -61,6 +68,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
     ),
   )
   const nodes = store.engine === 'postgres' ? starting.use(await join(deps)) : undefined
+  const keys = starting.use(startKeys({ ...deps, nodes }, config.vault))
   const serving = createServing({ store, certs, fleet, clock, nodes })
   starting.use(follow(serving.followNotices, deps))
 
@@ -86,7 +94,8 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
   const health = createHealth({ store, fleet })
   const api = await createApiServer(
     {
-      ...toApiPorts({ hosts, certs, issuer, lifecycle, linkKeys, store, vault, clock }),
+      ...toApiPorts({ hosts, certs, issuer, lifecycle, linkKeys, store, clock }),
+      keys: keys.rotation,
       ...{ health, clock, random, record: records.api, adminKey: deps.adminKey },
       edgeName: config.edge.name,
       metrics: async () => {
@@ -102,12 +111,13 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
   starting.defer(() => health.stop())
 
   const running = starting.move()
-  return { apiUrl: url, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { apiUrl: url, keys, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
-function join({ store, clock, random, records }: ControlDeps) {
+function join({ store, vault, clock, random, records }: ControlDeps) {
   const nodeId = newId({ clock, random })
-  return joinNodes({ store, clock, record: records.app, nodeId })
+  const name = `${hostname()}/${process.pid}`
+  return joinNodes({ store, clock, record: records.app, nodeId, name, keys: vault })
 }
 
 /** Follows the notices for as long as the server runs; after a fault, everything is read again. */

@@ -9,7 +9,7 @@ export interface ServeDeps extends Environment {
 
 /**
  * Runs the server until the signal, then drains it. One that comes during the start is obeyed as
- * soon as that is through. SIGHUP reads the configuration again.
+ * soon as that is through. SIGHUP reads configuration and keys again, one time after the other.
  */
 export async function serve(config: Config, deps: ServeDeps, signal: AbortSignal): Promise<void> {
   // From the first moment to the last: without a handler SIGHUP would end the process.
@@ -19,8 +19,11 @@ export async function serve(config: Config, deps: ServeDeps, signal: AbortSignal
   await using app = await startApp(config, deps)
   const { http, https, api } = app.listening
   deps.print(`Postern serves http on ${http}, https on ${https}, and its API on ${api}`)
+  let reloading = Promise.resolve()
   reload = () => {
-    deps.reloadConfig().then(app.reload, (error: unknown) => app.record.reloadRefused({ error }))
+    reloading = reloading
+      .then(async () => app.reload(await deps.reloadConfig()))
+      .catch((error: unknown) => app.record.reloadRefused({ error }))
   }
   await untilAborted(signal)
   reload = () => undefined

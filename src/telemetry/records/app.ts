@@ -42,7 +42,7 @@ export function createAppRecord({
       faults.inc({ loop })
       log.error('background-failed', { loop, error })
     },
-    reloaded: (facts: { needRestart: readonly string[] }) =>
+    reloaded: (facts: { keys: 'changed' | 'unchanged'; needRestart: readonly string[] }) =>
       log.info('configuration-reloaded', facts),
     reloadRefused: (facts: { error: unknown }) => log.error('configuration-refused', facts),
   }
