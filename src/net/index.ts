@@ -22,6 +22,7 @@ export {
   type ProbeFailure,
 } from './probe.ts'
 export { type CaaRecord, createResolver, type DnsAnswer, type Resolver } from './resolver.ts'
+export { type ProbeTls, probeTls, type TlsProbe, type TlsSight } from './tls-probe.ts'
 export { contextCiphers, type ServerTlsProfile, serverTlsOptions } from './tls-profile.ts'
 export {
   issuerName,
