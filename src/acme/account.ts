@@ -7,6 +7,7 @@ import type { CertificateAuthority } from './cas/certificate-authority.ts'
 import { AcmeError } from './errors.ts'
 import type { AcmeOptions } from './options.ts'
 import { publicJwkOf } from './protocol/account-key.ts'
+import type { ExternalAccount } from './protocol/jws-engine.ts'
 import type { AcmeProtocol } from './protocol/protocol.ts'
 
 /** Our account at the CA, ready to sign. */
@@ -26,8 +27,8 @@ export interface Accounts {
   ensure(signal: AbortSignal): Promise<Account>
   /** The CA does not know this account any more: the next `ensure` registers the key anew. */
   forget(account: Account): Promise<void>
-  /** Without asking the CA. */
-  knownUrl(): Promise<string | undefined>
+  /** As far as it is known without asking the CA. */
+  known(): Promise<{ readonly id: string; readonly url: string | undefined } | undefined>
 }
 
 export interface AccountsDeps {
@@ -44,9 +45,11 @@ export function createAccounts(
   {
     authority,
     options,
+    externalAccount,
   }: {
     readonly authority: CertificateAuthority
-    readonly options: Pick<AcmeOptions, 'agreeTerms' | 'email' | 'eab'>
+    readonly options: Pick<AcmeOptions, 'agreeTerms' | 'email'>
+    readonly externalAccount: ExternalAccount | undefined
   },
 ): Accounts {
   const { directoryUrl } = authority
@@ -72,7 +75,7 @@ export function createAccounts(
     if (meta.termsOfService !== undefined && !options.agreeTerms) {
       throw new AcmeError('acme/terms-not-agreed', `they are at ${meta.termsOfService}`)
     }
-    if (meta.externalAccountRequired && options.eab === undefined) {
+    if (meta.externalAccountRequired && externalAccount === undefined) {
       throw new AcmeError('acme/account-refused', 'it serves only customers it knows already')
     }
   }
@@ -100,7 +103,7 @@ export function createAccounts(
       if (ready?.url === account.url) ready = undefined
       await table.setUrl(account.id, undefined)
     },
-    knownUrl: async () => ready?.url ?? (await table.find(directoryUrl))?.url,
+    known: async () => ready ?? table.find(directoryUrl),
   }
 }
 

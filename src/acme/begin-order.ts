@@ -1,13 +1,20 @@
 import type { KeyObject } from 'node:crypto'
-import { after, newId } from '../kernel/index.ts'
+import type { StoreTransaction } from '../certs/index.ts'
+import { newId } from '../kernel/index.ts'
 import { VaultError } from '../vault/index.ts'
-import { AcmeError, leavesOrderOpen } from './errors.ts'
+import { LATENESS_MS_MAX } from './budget.ts'
+import { AcmeError, isFailedValidation, leavesOrderOpen } from './errors.ts'
+import type { OrderKind } from './limits.ts'
 import { createOrderKey, openOrderKey } from './order-key.ts'
+import { orderKindOf } from './order-kind.ts'
 import type { OrderRecord } from './order-table.ts'
+import { overBudget } from './over-budget.ts'
+import { placeOrder, planOrder } from './place-order.ts'
 import type { OrderWanted } from './protocol/session.ts'
 import type { Order } from './protocol/wire.ts'
+import { whyInvalid } from './prove.ts'
 import { settleOrder } from './settle-order.ts'
-import type { Intention, IssueDeps, Work } from './work.ts'
+import type { Desk, Intention, Work } from './work.ts'
 
 /** An order at the CA, and ours for it. */
 export interface OpenOrder extends Intention {
@@ -16,45 +23,56 @@ export interface OpenOrder extends Intention {
 
 /**
  * Tells the order to go on with: the open one, at the point where it was left, else a new one. The
- * intention and its key are stored before the CA hears of either.
+ * intention and its key are stored before the CA hears of either, together with what it takes from
+ * the budget. Throws AcmeErrors, and `acme/over-budget` when there is nothing left to take.
  */
 export async function beginOrder(
   work: Work,
   latest: OrderRecord | undefined,
-  deps: IssueDeps,
+  desk: Desk,
 ): Promise<OpenOrder> {
-  const picked = latest && (await pickUp(work, latest, deps))
+  const picked = latest && (await pickUp(work, latest, desk))
   if (picked) return picked
 
-  const intention = await intend(work, deps)
-  if (intention) return { ...intention, order: await placeOrGiveUp(work, intention.row, deps) }
-
+  const wanted = await planOrder(work, desk)
+  const intention = await intend(work, desk)
+  if (intention) {
+    return { ...intention, order: await placeOrGiveUp(work, intention.row, wanted, desk) }
+  }
   // Another node was faster, by less than the time since `latest` was read.
-  const theirs = await deps.orders.latest(work.hostname)
-  const joined = theirs && (await pickUp(work, theirs, deps))
+  const theirs = await desk.orders.latest(work.hostname)
+  const joined = theirs && (await pickUp(work, theirs, desk))
   if (joined) return joined
   throw new AcmeError('acme/order-not-ready', 'another process is at it')
 }
 
-async function intend(
-  { hostname, account }: Work,
-  { orders, vault, clock, random }: IssueDeps,
-): Promise<Intention | undefined> {
+async function intend(work: Work, desk: Desk): Promise<Intention | undefined> {
+  const { hostname, account, need } = work
+  const { orders, vault, clock, random } = desk
+  const kind = await orderKindOf(need, account.id, desk)
   const id = newId({ clock, random })
   const { key, sealedKey } = createOrderKey({ hostname, id }, vault)
   const draft = { id, accountId: account.id, hostname, sealedKey, createdAt: clock.now() }
-  if (!(await orders.intend(draft))) return undefined
+  if (!(await orders.intend(draft, (trx) => spend(work, kind, desk, trx)))) return undefined
   const nothing = { url: undefined, certificateId: undefined, problem: undefined }
-  return { row: { ...draft, state: 'intended', ...nothing }, key }
+  return { row: { ...draft, state: 'intended', authorizations: [], ...nothing }, key }
+}
+
+async function spend(
+  { hostname, need }: Work,
+  kind: OrderKind,
+  { authority, ledger }: Desk,
+  trx: StoreTransaction,
+): Promise<void> {
+  const order = { ca: authority, kind, urgency: need.urgency, hostname }
+  const verdict = await ledger.spend(order, trx)
+  // Thrown, so that the transaction takes back all of it.
+  if (verdict.kind === 'denied') throw overBudget(verdict)
 }
 
 /** `undefined`: it is over, or cannot be finished by us; then it is closed. */
-async function pickUp(
-  work: Work,
-  row: OrderRecord,
-  deps: IssueDeps,
-): Promise<OpenOrder | undefined> {
-  const { record, orders, challenges } = deps
+async function pickUp(work: Work, row: OrderRecord, desk: Desk): Promise<OpenOrder | undefined> {
+  const { record, orders, challenges } = desk
   const { hostname } = work
   if (row.state === 'issued' || row.state === 'failed') return undefined
   const giveUp = async (because: string): Promise<undefined> => {
@@ -63,29 +81,53 @@ async function pickUp(
     await challenges.withdraw(hostname)
   }
   if (row.accountId !== work.account.id) return giveUp('it was placed at another CA')
-  const key = openKey(row, deps)
+  const key = openKey(row, desk)
   if (!key) return giveUp('its key cannot be opened')
 
   record.orderPickedUp({ hostname, state: row.state })
   if (row.url === undefined) {
-    const found = await findUnwritten(work, deps)
-    if (!found) return { row, key, order: await placeOrGiveUp(work, row, deps) }
-    await orders.place(row.id, found.url)
+    const found = await findUnwritten(work, desk)
+    if (!found) return { row, key, order: await placeLate(work, row, desk) }
+    await orders.place(row.id, found)
     return { row: { ...row, url: found.url }, key, order: found }
   }
+  const placed = await readPlaced(work, row.url, desk)
+  return 'order' in placed ? { row, key, ...placed } : giveUp(placed.because)
+}
+
+/** The order as the CA has it, or why nothing can come of it any more. */
+async function readPlaced(
+  work: Work,
+  url: string,
+  { authority, ledger }: Desk,
+): Promise<{ readonly order: Order } | { readonly because: string }> {
   try {
-    const order = await work.session.readOrder(row.url)
-    if (order.status === 'invalid') return await giveUp('the CA ended it')
-    return { row, key, order }
+    const order = await work.session.readOrder(url)
+    if (order.status !== 'invalid') return { order }
+    // Whoever was to hear of it was killed before.
+    const why = await whyInvalid(work, order)
+    if (isFailedValidation(why)) await ledger.failed(authority, work.hostname)
+    return { because: 'the CA ended it' }
   } catch (error) {
     if (!(error instanceof AcmeError) || error.code === 'acme/account-unknown') throw error
     if (leavesOrderOpen(error)) throw error
-    return giveUp(error.message)
+    return { because: error.message }
   }
 }
 
+/** What was taken for it from the budget has come back since, if it was written down long ago. */
+async function placeLate(work: Work, row: OrderRecord, desk: Desk): Promise<Order> {
+  const { clock, store } = desk
+  const wanted = await planOrder(work, desk)
+  if (clock.now().getTime() - row.createdAt.getTime() > LATENESS_MS_MAX) {
+    const kind = await orderKindOf(work.need, work.account.id, desk)
+    await store.transaction((trx) => spend(work, kind, desk, trx))
+  }
+  return placeOrGiveUp(work, row, wanted, desk)
+}
+
 /** A damaged row must cost one order, not the host for ever. */
-function openKey(row: OrderRecord, { vault }: IssueDeps): KeyObject | undefined {
+function openKey(row: OrderRecord, { vault }: Desk): KeyObject | undefined {
   try {
     return openOrderKey(row, vault)
   } catch (error) {
@@ -103,7 +145,7 @@ const UNWRITTEN_MAX = 50
  */
 async function findUnwritten(
   { session, hostname }: Work,
-  { orders }: IssueDeps,
+  { orders }: Desk,
 ): Promise<Order | undefined> {
   const urls: string[] = []
   for await (const url of session.orderUrls()) urls.push(url)
@@ -119,13 +161,18 @@ async function findUnwritten(
 }
 
 /** Places the order. A clear no closes our side of it: there is nothing at the CA to come back to. */
-async function placeOrGiveUp(work: Work, row: OrderRecord, deps: IssueDeps): Promise<Order> {
-  const { orders, brake } = deps
+async function placeOrGiveUp(
+  work: Work,
+  row: OrderRecord,
+  wanted: OrderWanted,
+  desk: Desk,
+): Promise<Order> {
+  const { orders, brake } = desk
   await brake.orderTurn(work.signal)
   try {
-    const order = await place(work, deps)
+    const order = await placeOrder(work, wanted, desk)
     brake.orderPlaced()
-    if (await orders.place(row.id, order.url)) return order
+    if (await orders.place(row.id, order)) return order
   } catch (error) {
     if (!(error instanceof AcmeError)) throw error
     if (error.code === 'acme/rate-limited') brake.orderRefused()
@@ -136,21 +183,4 @@ async function placeOrGiveUp(work: Work, row: OrderRecord, deps: IssueDeps): Pro
   const written = await orders.latest(work.hostname)
   if (written?.id === row.id && written.url) return work.session.readOrder(written.url)
   throw new AcmeError('acme/order-not-ready', 'another process is at it')
-}
-
-/** Asks for exactly our term where the CA takes such wishes; finds out once whether it does. */
-async function place({ session, hostname }: Work, deps: IssueDeps): Promise<Order> {
-  const { authority, options, clock, learned } = deps
-  const { profile } = options
-  const wanted: OrderWanted = { hostname, profile }
-  if (authority.notAfter === 'refused' || learned.refusesNotAfter) return session.placeOrder(wanted)
-  try {
-    return await session.placeOrder({ ...wanted, notAfter: after(clock.now(), options.term) })
-  } catch (error) {
-    if (!(error instanceof AcmeError) || error.code !== 'acme/bad-request') throw error
-    if (authority.notAfter === 'honoured') throw error
-    const order = await session.placeOrder(wanted)
-    learned.refusesNotAfter = true
-    return order
-  }
 }

@@ -7,23 +7,9 @@ import {
   type Random,
   seconds,
 } from '../kernel/index.ts'
-import { type AcmeError, concernsEverybody } from './errors.ts'
 
-/** Why nothing is asked of the CA now, and until when. */
-export interface Held {
-  readonly error: AcmeError
-  readonly until: Date
-}
-
-/**
- * Keeps 10,000 hosts from asking a CA that has just told the first of them to wait. One for each CA
- * and process; after a restart, the first host to ask finds out anew.
- */
+/** Slows hosts down that come to one CA at once, for as long as that helps. One for each CA and process. */
 export interface Brake {
-  /** `undefined`: the CA may be asked. */
-  held(): Held | undefined
-  /** Holds all, if what went wrong concerns all. */
-  pull(error: AcmeError): void
   /** Spreads those who wait for the same instant: later by a tenth of the wait, a minute at most. */
   spread(at: Date): Date
   /** Waits for the next turn to place an order: at once, unless the CA refused one lately. */
@@ -36,10 +22,6 @@ export interface Brake {
   orderPlaced(): void
 }
 
-/** When the CA does not say how long. */
-const HOLD: Duration = minutes(1)
-/** Even if the CA says 0. */
-const HOLD_MIN: Duration = seconds(5)
 const SPREAD_SHARE = 0.1
 const SPREAD_MAX: Duration = minutes(1)
 const SLOW_TURN: Duration = seconds(1)
@@ -51,20 +33,10 @@ export function createBrake({
   readonly clock: Clock
   readonly random: Random
 }): Brake {
-  let latest: Held | undefined
   let pace: 'free' | 'slow' = 'free'
   let nextTurnMs = Number.NEGATIVE_INFINITY
 
   return {
-    held: () => (latest && latest.until > clock.now() ? latest : undefined),
-    pull: (error) => {
-      if (!concernsEverybody(error)) return
-      const now = clock.now()
-      const asked = error.retryAt ?? after(now, HOLD)
-      const least = after(now, HOLD_MIN)
-      const until = asked > least ? asked : least
-      if (!latest || until > latest.until) latest = { error, until }
-    },
     spread: (at) => {
       const waitMs = Math.max(0, at.getTime() - clock.now().getTime())
       const room = Math.min(SPREAD_MAX, SPREAD_SHARE * waitMs)

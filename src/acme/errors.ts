@@ -1,28 +1,38 @@
 import { AppError, type AppErrorOptions } from '../kernel/index.ts'
 
 /** What can go wrong with a certificate authority. Stable: dashboards match on these. */
-export type AcmeErrorCode =
-  | 'acme/account-refused' // an account is needed that we may not have: EAB, or people must act
-  | 'acme/account-unknown' // the CA has forgotten our account
-  | 'acme/already-replaced' // the order said it replaces a certificate that was replaced before
-  | 'acme/bad-answer' // the reply is not what RFC 8555 promises
-  | 'acme/bad-nonce' // again and again
-  | 'acme/bad-request' // the CA finds fault with what we sent
-  | 'acme/bad-roots' // acme.roots cannot be read
-  | 'acme/challenge-connection' // the CA could not connect to the host
-  | 'acme/challenge-dns' // the CA could not resolve the host
-  | 'acme/challenge-wrong-answer' // the CA got another answer than ours
-  | 'acme/forbidden-by-caa'
-  | 'acme/name-refused' // the CA will not issue for this name
-  | 'acme/not-valid' // an order or authorization ended without saying why
-  | 'acme/order-not-ready'
-  | 'acme/paused' // the CA waits for a person to lift the pause
-  | 'acme/profile-unknown'
-  | 'acme/rate-limited' // retryAt says when
-  | 'acme/terms-not-agreed'
-  | 'acme/unauthorized' // outside a challenge: not our order, or the account is deactivated
-  | 'acme/unavailable' // the CA is in trouble
-  | 'acme/unreachable' // no answer: connection, TLS or time
+export const ACME_ERROR_CODES = [
+  'acme/account-refused', // an account is needed that we may not have: EAB, or people must act
+  'acme/account-unknown', // the CA has forgotten our account
+  'acme/already-replaced', // the order said it replaces a certificate that was replaced before
+  'acme/bad-answer', // the reply is not what RFC 8555 promises
+  'acme/bad-nonce', // again and again
+  'acme/bad-request', // the CA finds fault with what we sent
+  'acme/bad-roots', // acme.roots cannot be read
+  'acme/challenge-connection', // the CA could not connect to the host
+  'acme/challenge-dns', // the CA could not resolve the host
+  'acme/challenge-wrong-answer', // the CA got another answer than ours
+  'acme/clock-wrong', // ours, by more than certificates forgive
+  'acme/forbidden-by-caa',
+  'acme/name-refused', // the CA will not issue for this name
+  'acme/not-valid', // an order or authorization ended without saying why
+  'acme/order-not-ready',
+  'acme/over-budget', // by our own count the CA would refuse: it was not asked
+  'acme/paused', // the CA waits for a person to lift the pause
+  'acme/profile-unknown',
+  'acme/rate-limited', // retryAt says when
+  'acme/terms-not-agreed',
+  'acme/unauthorized', // outside a challenge: not our order, or the account is deactivated
+  'acme/unavailable', // the CA is in trouble
+  'acme/unreachable', // no answer: connection, TLS or time
+] as const
+
+export type AcmeErrorCode = (typeof ACME_ERROR_CODES)[number]
+
+/** For codes that were stored. */
+export function isAcmeErrorCode(text: string): text is AcmeErrorCode {
+  return ACME_ERROR_CODES.some((code) => code === text)
+}
 
 /**
  * What was asked for when the CA refused: something that all our work needs (directory, nonce,
@@ -129,11 +139,21 @@ function codeOfStatus(status: number | undefined): AcmeErrorCode {
 
 /** The CA gave no verdict: what we asked for may or may not have happened there. */
 export function isUncertain({ code }: AcmeError): boolean {
+  return code === 'acme/unreachable' || isTroubleAtCa({ code })
+}
+
+/** An answer that is of no use, whatever was asked: when they come one after another, it is away. */
+export function isTroubleAtCa({ code }: Pick<AcmeError, 'code'>): boolean {
+  return code === 'acme/unavailable' || code === 'acme/bad-answer' || code === 'acme/bad-nonce'
+}
+
+/** The CA looked at the name and was not content: it counts such failures. */
+export function isFailedValidation({ code }: AcmeError): boolean {
   return (
-    code === 'acme/unreachable' ||
-    code === 'acme/unavailable' ||
-    code === 'acme/bad-answer' ||
-    code === 'acme/bad-nonce'
+    code === 'acme/challenge-connection' ||
+    code === 'acme/challenge-dns' ||
+    code === 'acme/challenge-wrong-answer' ||
+    code === 'acme/forbidden-by-caa'
   )
 }
 

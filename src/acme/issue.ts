@@ -3,7 +3,8 @@ import { unreachable } from '../kernel/index.ts'
 import { NetError, parseChain } from '../net/index.ts'
 import { beginOrder, type OpenOrder } from './begin-order.ts'
 import { createCsr } from './csr.ts'
-import { AcmeError } from './errors.ts'
+import { AcmeError, isFailedValidation } from './errors.ts'
+import type { IssueNeed } from './issuer.ts'
 import { exportKey } from './order-key.ts'
 import type { OrderRecord } from './order-table.ts'
 import { pollOrder } from './poll.ts'
@@ -11,13 +12,10 @@ import type { Order } from './protocol/wire.ts'
 import { proveControl, whyInvalid } from './prove.ts'
 import { planRenewal } from './renewal-plan.ts'
 import { settleOrder } from './settle-order.ts'
-import type { IssueDeps, Work } from './work.ts'
-
-/** What is left to do for one certificate, and by when it must stop. */
-export type IssueNeed = Pick<Work, 'hostname' | 'signal'>
+import type { Desk, OfficeDeps, Work } from './work.ts'
 
 /**
- * Gets one certificate, from wherever the last attempt stopped:
+ * Gets one certificate at one CA, from wherever the last attempt stopped:
  *
  *   intended ── newOrder ──► placed ── HTTP-01 ──► ready ── finalize ──► valid ── download ─┐
  *      ▲ key sealed first       ▲ URL written                                                 │
@@ -25,44 +23,49 @@ export type IssueNeed = Pick<Work, 'hostname' | 'signal'>
  *
  * Throws AcmeErrors, and the signal's reason.
  */
-export async function issueOnce(need: IssueNeed, deps: IssueDeps): Promise<Certificate> {
-  const { hostname, signal } = need
-  const latest = await deps.orders.latest(hostname)
-  const unused = latest && (await unusedCertificate(latest, deps))
+export async function issueOnce(
+  need: IssueNeed,
+  desk: Desk,
+  signal: AbortSignal,
+): Promise<Certificate> {
+  const { hostname } = need
+  const latest = await desk.orders.latest(hostname)
+  const unused = latest && (await unusedCertificate(latest, desk))
   if (unused) return unused
 
-  const account = await deps.accounts.ensure(signal)
+  const account = await desk.accounts.ensure(signal)
   const { key, publicJwk, url: accountUrl } = account
-  const session = await deps.protocol.openSession({ key, publicJwk, accountUrl }, signal)
-  const work: Work = { hostname, account, session, signal }
+  const session = await desk.protocol.openSession({ key, publicJwk, accountUrl }, signal)
+  const work: Work = { need, hostname, account, session, signal }
   try {
-    const open = await beginOrder(work, latest, deps)
-    return await finish(work, open, deps)
+    const open = await beginOrder(work, latest, desk)
+    return await finish(work, open, desk)
   } catch (error) {
     if (error instanceof AcmeError && error.code === 'acme/account-unknown') {
-      await deps.accounts.forget(account)
+      await desk.accounts.forget(account)
     }
     throw error
   }
 }
 
 /** Issued and saved, but whoever asked for it was killed before it was put to use. */
-async function unusedCertificate(
+export async function unusedCertificate(
   { certificateId }: OrderRecord,
-  { orders, certs, clock }: IssueDeps,
+  { orders, certs, clock }: Pick<OfficeDeps, 'orders' | 'certs' | 'clock'>,
 ): Promise<Certificate | undefined> {
   if (certificateId === undefined || !(await orders.isUnused(certificateId))) return undefined
   const certificate = await certs.find(certificateId)
   return certificate && certificate.renewAt > clock.now() ? certificate : undefined
 }
 
-async function finish(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certificate> {
+async function finish(work: Work, open: OpenOrder, desk: Desk): Promise<Certificate> {
   try {
-    const order = await untilValid(work, open, deps)
-    return await keep(work, { ...open, order }, deps)
+    const order = await untilValid(work, open, desk)
+    return await keep(work, { ...open, order }, desk)
   } catch (error) {
     if (!(error instanceof AcmeError)) throw error
-    const { orders, challenges } = deps
+    const { authority, orders, challenges, ledger } = desk
+    if (isFailedValidation(error)) await ledger.failed(authority, work.hostname)
     const settled = await settleOrder(open.row, error, { stage: 'placed', orders })
     if (settled === 'closed') await challenges.withdraw(work.hostname)
     throw error
@@ -72,20 +75,20 @@ async function finish(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Cer
 /** pending, ready, processing, and a few more for CAs that go to and fro. */
 const STEPS_MAX = 8
 
-async function untilValid(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Order> {
+async function untilValid(work: Work, open: OpenOrder, desk: Desk): Promise<Order> {
   const { session, signal, hostname } = work
   const { readOrder } = session
   let { order } = open
   for (let step = 0; step < STEPS_MAX; step += 1) {
     switch (order.status) {
       case 'pending':
-        order = await proveControl(work, order, deps)
+        order = await proveControl(work, order, desk)
         break
       case 'ready':
         order = await session.finalize(order, createCsr(hostname, open.key))
         break
       case 'processing':
-        order = await pollOrder({ order, what: 'issuance', readOrder }, deps, signal)
+        order = await pollOrder({ order, what: 'issuance', readOrder }, desk, signal)
         break
       case 'valid':
         return order
@@ -99,12 +102,12 @@ async function untilValid(work: Work, open: OpenOrder, deps: IssueDeps): Promise
 }
 
 /** Downloads and keeps the certificate: verified, saved and the order closed, or none of it. */
-async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certificate> {
+async function keep(work: Work, open: OpenOrder, desk: Desk): Promise<Certificate> {
   const { hostname, session } = work
   const { certificate: url } = open.order
   if (url === undefined) throw new AcmeError('acme/bad-answer', 'it does not say where to download')
   const chainPem = await session.download(url)
-  const { random, clock, options, authority, certs, challenges, orders, store } = deps
+  const { random, clock, term, authority, certs, challenges, orders, store, ledger } = desk
   const keyPkcs8Der = exportKey(open.key)
   try {
     // Dates that nobody has vouched for yet: saving verifies all, or saves nothing.
@@ -112,7 +115,7 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
     const now = clock.now()
     const life = { start, end }
     const { renewAt, because } = planRenewal(
-      { life, window: undefined, term: options.term, now, heldSince: now },
+      { life, window: undefined, term, now, heldSince: now },
       random,
     )
     const { id } = open.row
@@ -123,6 +126,7 @@ async function keep(work: Work, open: OpenOrder, deps: IssueDeps): Promise<Certi
     const saved = await store.transaction(async (trx) => {
       if (!(await orders.finish(id, trx))) return undefined
       await challenges.withdraw(hostname, trx)
+      await ledger.succeeded(authority, hostname, trx)
       return certs.save(draft, trx)
     })
     // Another node finished the same order at the same time, with the same key.

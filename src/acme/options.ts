@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Duration, days, parseDuration } from '../kernel/index.ts'
 import { CERTIFICATE_AUTHORITIES, findCertificateAuthority } from './cas/list.ts'
 import { limitOverrides } from './limit-overrides.ts'
+import { perCa } from './per-ca.ts'
 
 /** Certificates start their life an hour back, and CAs count: five for a set of names in a week. */
 const TERM_MIN: Duration = days(1)
@@ -20,7 +21,9 @@ export const acmeOptions = z.strictObject({
       const message = `"${unknown.trim()}" is neither an https URL nor one of ${names}`
       context.addIssue({ code: 'custom', message })
     })
-    .describe('The certificate authority: a name, or the https URL of its directory'),
+    .describe(
+      'The certificate authorities in order of preference, with commas between them: names, or https URLs of directories',
+    ),
   roots: z
     .string()
     .optional()
@@ -31,15 +34,21 @@ export const acmeOptions = z.strictObject({
     .or(z.boolean())
     .default(false)
     .describe("Whether you agree to the CA's terms of service"),
-  eab: z
-    .string()
-    .regex(/^[^:\s]+:[A-Za-z0-9+/_=-]+$/, 'not of the form kid:hmac')
+  eab: perCa({ pattern: /^[^:\s]+:[A-Za-z0-9+/_=-]+$/, form: 'kid:hmac' })
     .optional()
-    .describe('The external account binding that some CAs ask for, as kid:hmac'),
-  profile: z
-    .string()
+    .describe(
+      'The external account binding that some CAs ask for: kid:hmac, or zerossl=kid:hmac,google=kid:hmac',
+    ),
+  profile: perCa({ pattern: /^[\w.-]+$/, form: 'shortlived, a word' })
     .optional()
-    .describe("Which of the CA's profiles to ask for; else its default"),
+    .describe(
+      "Which of the CA's profiles to ask for, else its default: of the preferred CA, or letsencrypt=shortlived,google=…",
+    ),
+  limits: limitOverrides
+    .optional()
+    .describe(
+      'Limits that a CA granted you, such as letsencrypt.orders-per-account=3000/3h; with commas between them',
+    ),
   term: z
     .string()
     .default('60d')
@@ -55,11 +64,6 @@ export const acmeOptions = z.strictObject({
     .pipe(z.int().min(1).max(CONCURRENCY_MAX))
     .default(8)
     .describe('How many certificates are under way at the CA at once'),
-  limits: limitOverrides
-    .optional()
-    .describe(
-      'What a CA granted you, like letsencrypt.orders-per-account=3000/3h; else what it gives everybody',
-    ),
 })
 
 export type AcmeOptions = z.output<typeof acmeOptions>

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import {
   type AcmeOrderRow,
   isUniqueViolation,
@@ -25,16 +26,24 @@ export interface OrderRecord {
   readonly sealedKey: Buffer
   readonly certificateId: string | undefined
   readonly problem: string | undefined
+  /** URLs of what was or is to be proved for it. */
+  readonly authorizations: readonly string[]
   readonly createdAt: Date
 }
 
 export interface OrderTable {
   /** The latest of a host. At most one per host is open, and that is always the latest. */
   latest(hostname: string): Promise<OrderRecord | undefined>
-  /** `false`: somebody else has one open for this host. */
-  intend(draft: OrderDraft): Promise<boolean>
+  find(id: string): Promise<OrderRecord | undefined>
+  /** Has this account ever got a certificate for the host, as far as anybody remembers? */
+  hasIssued(hostname: string, accountId: string): Promise<boolean>
+  /**
+   * Writes down an order to come, and with it, in one transaction, what `spend` does; nothing, if
+   * that throws. `false`: somebody else has one open for this host.
+   */
+  intend(draft: OrderDraft, spend: (trx: Transaction<Schema>) => Promise<void>): Promise<boolean>
   /** Moves an open order on. `false`: it is not open any more, or is placed elsewhere already. */
-  place(id: string, url: string): Promise<boolean>
+  place(id: string, order: PlacedOrder): Promise<boolean>
   /** Ends it, and its copy of the key, in the transaction that saves its certificate. `false`: it was ended already. */
   finish(id: string, trx: Transaction<Schema>): Promise<boolean>
   fail(id: string, problem: string): Promise<void>
@@ -45,6 +54,21 @@ export interface OrderTable {
   /** Does the certificate still have its key, and does nobody serve it yet? */
   isUnused(certificateId: string): Promise<boolean>
   open(limit: number): Promise<readonly OrderRecord[]>
+  /** The orders of a host that have authorizations at their CA which nobody gave up. */
+  authorized(hostname: string): Promise<readonly OrderRecord[]>
+  /** The authorizations have been given up. */
+  forgetAuthorizations(id: string): Promise<void>
+  /**
+   * Deletes orders that ended before, at most `limit` at once, but for the latest certificate that
+   * each account got for a host: its renewal names it, and what it proved may still count.
+   */
+  prune(endedBefore: Date, limit: number): Promise<number>
+}
+
+/** What the CA said of it. */
+export interface PlacedOrder {
+  readonly url: string
+  readonly authorizations: readonly string[]
 }
 
 export interface OrderDraft
@@ -59,12 +83,13 @@ const NOTHING = Buffer.alloc(0)
 const URLS_PER_QUERY_MAX = 1_000
 
 export function createOrderTable({
-  store: { db },
+  store,
   now,
 }: {
-  readonly store: Pick<Store, 'db'>
+  readonly store: Pick<Store, 'db' | 'transaction'>
   readonly now: () => Date
 }): OrderTable {
+  const { db } = store
   const update = (id: string, values: Partial<AcmeOrderRow>, trx?: Transaction<Schema>) =>
     (trx ?? db)
       .updateTable('acme_orders')
@@ -79,17 +104,31 @@ export function createOrderTable({
       const row = await sorted.limit(1).executeTakeFirst()
       return row && toRecord(row)
     },
-    intend: async (draft) => {
+    find: async (id) => {
+      const query = db.selectFrom('acme_orders').selectAll().where('id', '=', id)
+      const row = await query.executeTakeFirst()
+      return row && toRecord(row)
+    },
+    hasIssued: async (hostname, accountId) => {
+      const query = db.selectFrom('acme_orders').select('id').where('hostname', '=', hostname)
+      const issued = query.where('account_id', '=', accountId).where('state', '=', 'issued')
+      return (await issued.limit(1).executeTakeFirst()) !== undefined
+    },
+    intend: async (draft, spend) => {
       try {
-        await db.insertInto('acme_orders').values(toIntended(draft)).execute()
+        await store.transaction(async (trx) => {
+          await spend(trx)
+          await trx.insertInto('acme_orders').values(toIntended(draft)).execute()
+        })
         return true
       } catch (error) {
         if (isUniqueViolation(error)) return false
         throw error
       }
     },
-    place: async (id, url) => {
-      const placing = update(id, { state: 'placed', url }).where('url', 'is', null)
+    place: async (id, { url, authorizations }) => {
+      const placed = { state: 'placed', url, authorizations: JSON.stringify(authorizations) }
+      const placing = update(id, placed).where('url', 'is', null)
       return (await placing.executeTakeFirst()).numUpdatedRows > 0
     },
     finish: async (id, trx) => {
@@ -121,7 +160,42 @@ export function createOrderTable({
       const query = db.selectFrom('acme_orders').selectAll().where('state', 'in', OPEN)
       return (await query.orderBy('created_at').limit(limit).execute()).map(toRecord)
     },
+    authorized: async (hostname) => {
+      const query = db.selectFrom('acme_orders').selectAll().where('hostname', '=', hostname)
+      const rows = await query.where('authorizations', 'is not', null).execute()
+      return rows.map(toRecord)
+    },
+    forgetAuthorizations: async (id) => {
+      await db
+        .updateTable('acme_orders')
+        .set({ authorizations: null })
+        .where('id', '=', id)
+        .execute()
+    },
+    prune: (endedBefore, limit) => prune(db, { endedBefore, limit }),
   }
+}
+
+async function prune(
+  db: Store['db'],
+  { endedBefore, limit }: { readonly endedBefore: Date; readonly limit: number },
+): Promise<number> {
+  const old = db
+    .selectFrom('acme_orders')
+    .select('id')
+    .where('updated_at', '<', endedBefore.getTime())
+    .where(({ or, eb, and, exists, selectFrom }) => {
+      const later = selectFrom('acme_orders as later')
+        .select('later.id')
+        .whereRef('later.hostname', '=', 'acme_orders.hostname')
+        .whereRef('later.account_id', '=', 'acme_orders.account_id')
+        .where('later.state', '=', 'issued')
+        .whereRef('later.created_at', '>', 'acme_orders.created_at')
+      return or([eb('state', '=', 'failed'), and([eb('state', '=', 'issued'), exists(later)])])
+    })
+    .limit(limit)
+  const pruned = await db.deleteFrom('acme_orders').where('id', 'in', old).executeTakeFirst()
+  return Number(pruned.numDeletedRows)
 }
 
 function toIntended(draft: OrderDraft): AcmeOrderRow {
@@ -150,9 +224,28 @@ function toRecord(row: AcmeOrderRow): OrderRecord {
     sealedKey: row.sealed_key,
     certificateId: row.certificate_id ?? undefined,
     problem: row.problem ?? undefined,
+    authorizations: toUrls(row.authorizations),
     createdAt: new Date(row.created_at),
   }
 }
+
+/** Written by us alone; a row that was damaged costs its authorizations, not the host. */
+function toUrls(text: string | null): readonly string[] {
+  const parsed = urlsSchema.safeParse(text)
+  return parsed.success ? parsed.data : []
+}
+
+const urlsSchema = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      context.addIssue({ code: 'custom', message: 'not JSON' })
+      return z.NEVER
+    }
+  })
+  .pipe(z.array(z.url()))
 
 /** The table checks it, too. */
 function toState(text: string): OrderState {

@@ -2,16 +2,16 @@ import type { Hostname } from '../kernel/index.ts'
 import { AcmeError, type AcmeProblem, challengeProblemToError, problemToError } from './errors.ts'
 import { pollOrder } from './poll.ts'
 import type { Authorization, Order } from './protocol/wire.ts'
-import type { IssueDeps, Work } from './work.ts'
+import type { Desk, Work } from './work.ts'
 
 /**
  * Proves to the CA that the name is ours, by HTTP-01 (RFC 8555 §8.3): shows the answer, says so, and
  * waits for the order to move on. What was proved lately need not be proved again. The answer is
  * shown until the order ends: before that, the CA may look once more.
  */
-export async function proveControl(work: Work, order: Order, deps: IssueDeps): Promise<Order> {
+export async function proveControl(work: Work, order: Order, desk: Desk): Promise<Order> {
   const { hostname, session, signal } = work
-  const { challenges } = deps
+  const { challenges } = desk
   for (const url of order.authorizations) {
     const authorization = await session.readAuthorization(url)
     if (authorization.status === 'valid') continue
@@ -21,7 +21,7 @@ export async function proveControl(work: Work, order: Order, deps: IssueDeps): P
     if (status === 'pending') await session.startChallenge(challengeUrl)
   }
   const { readOrder } = session
-  return pollOrder({ order, what: 'validation', readOrder }, deps, signal)
+  return pollOrder({ order, what: 'validation', readOrder }, desk, signal)
 }
 
 interface HttpChallenge {

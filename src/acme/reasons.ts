@@ -16,7 +16,7 @@ export function toReason(
   return {
     code,
     sentence: detail === '' ? `${says(facts)}.` : `${says(facts)}: ${detail}`,
-    fix: error.fix ?? fix({ ...facts, link: /https?:\/\/[^\s"'<>]+/.exec(detail)?.[0] }),
+    fix: error.fix ?? fix({ ...facts, link: linkIn(detail) }),
   }
 }
 
@@ -89,6 +89,11 @@ const ADVICE: Readonly<Record<AcmeErrorCode, Advice>> = {
     fix: ({ hostname }) =>
       `Let every address of ${hostname} lead to this edge, without a proxy in front.`,
   },
+  'acme/clock-wrong': {
+    code: 'postern/clock-wrong',
+    says: ({ ca }) => `The clock of this machine is wrong, by that of ${ca}`,
+    fix: () => 'Let a time service set the clock: timedatectl set-ntp true.',
+  },
   'acme/forbidden-by-caa': {
     code: 'caa/forbids',
     says: ({ ca, hostname }) => `A CAA record does not let ${ca} issue for ${hostname}`,
@@ -105,6 +110,11 @@ const ADVICE: Readonly<Record<AcmeErrorCode, Advice>> = {
     fix: () => 'Nothing: a new order is placed at the next attempt.',
   },
   'acme/order-not-ready': CA_IN_TROUBLE,
+  'acme/over-budget': {
+    code: 'ca/rate-limited',
+    says: ({ ca, hostname }) => `${hostname} waits its turn, to stay within the limits of ${ca}`,
+    fix: () => 'Nothing: it goes on by itself. The CA may grant higher limits (acme.limits).',
+  },
   'acme/paused': {
     code: 'ca/paused',
     says: ({ ca, hostname }) => `${ca} has paused issuance for ${hostname}`,
@@ -139,6 +149,11 @@ const ADVICE: Readonly<Record<AcmeErrorCode, Advice>> = {
     fix: ({ origin }) =>
       `Nothing, if it passes. Otherwise let this machine connect to ${origin} by https.`,
   },
+}
+
+/** The first link in what a CA says: its terms, or where a pause is lifted. */
+export function linkIn(text: string): string | undefined {
+  return /https?:\/\/[^\s"'<>]+/.exec(text)?.[0]?.replace(/[.,;)]+$/, '')
 }
 
 /** Where each name has a problem of its own (RFC 8555 §6.7.1), the one of this name. */

@@ -36,6 +36,7 @@ await using issuer = createIssuer(
 await bounded(hosts, 8, async (name) => {
   const hostname = parseHostname(name)
   if (!hostname) throw new Error('not a host name')
-  const outcome = await issuer.issue({ hostname }, AbortSignal.timeout(60_000))
+  const need = { hostname, urgency: 'first', waitingSince: clock.now() } as const
+  const outcome = await issuer.issue(need, AbortSignal.timeout(60_000))
   if (outcome.kind !== 'issued') throw new Error(outcome.reason.sentence)
 })

@@ -3,7 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AcmeOptions, createIssuer } from '../../src/acme/index.ts'
+import {
+  type AcmeOptions,
+  createIssuer,
+  type IssueNeed,
+  type IssueOutcome,
+  type Issuer,
+} from '../../src/acme/index.ts'
 import { acmeOptions } from '../../src/acme/options.ts'
 import { type CertificateStore, createCertificateStore } from '../../src/certs/index.ts'
 import { type ChallengeBook, createChallengeBook } from '../../src/challenges/index.ts'
@@ -103,10 +109,15 @@ async function startResponder(): Promise<Responder> {
   }
 }
 
-export type TestIssuer = ReturnType<typeof createIssuer> & {
+export type TestIssuer = Omit<ReturnType<typeof createIssuer>, 'issue' | 'admit'> & {
+  issue(need: TestNeed, signal: AbortSignal): Promise<IssueOutcome>
+  admit(need: TestNeed): ReturnType<Issuer['admit']>
   readonly certs: CertificateStore
   readonly book: ChallengeBook
 }
+
+/** What is not said is a first certificate, needed from now on. */
+export type TestNeed = Pick<IssueNeed, 'hostname'> & Partial<IssueNeed>
 
 /** An issuer with everything it needs, on a store, with the front as its CA. */
 export function anIssuer(
@@ -136,7 +147,16 @@ export function anIssuer(
     { store, vault, certs, challenges: book, clock, random, record },
     parsed,
   )
-  return { ...issuer, certs, book }
+  const whole = (need: TestNeed): IssueNeed => ({
+    ...{ urgency: 'first', waitingSince: clock.now() },
+    ...need,
+  })
+  return {
+    ...issuer,
+    issue: (need, signal) => issuer.issue(whole(need), signal),
+    admit: (need) => issuer.admit(whole(need)),
+    ...{ certs, book },
+  }
 }
 
 function silentAcmeRecord(): AcmeRecord {

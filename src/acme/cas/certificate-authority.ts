@@ -14,6 +14,8 @@ export interface CertificateAuthority {
    * CA we do not know, we find out.
    */
   readonly notAfter: 'refused' | 'honoured' | 'unknown'
+  /** Does it serve only customers it knows already (RFC 8555 §7.3.4, `acme.eab`)? */
+  readonly externalAccount: 'required' | 'not-required' | 'unknown'
   /** How long a validation takes at first guess; learned from then on. */
   readonly validationMs: number
   /** How much it lets one customer do. `acme.limits` overrides it. */

@@ -8,6 +8,7 @@ export const google: CertificateAuthority = {
   directoryUrl: 'https://dv.acme-v02.api.pki.goog/directory',
   caaIdentities: ['pki.goog'],
   notAfter: 'refused',
+  externalAccount: 'required',
   validationMs: 2_000,
   // Quotas belong to the customer's project and are not published for ACME.
   limits: CAUTIOUS_LIMITS,

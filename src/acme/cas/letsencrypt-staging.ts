@@ -9,6 +9,7 @@ export const letsencryptStaging: CertificateAuthority = {
   directoryUrl: 'https://acme-staging-v02.api.letsencrypt.org/directory',
   caaIdentities: ['letsencrypt.org'],
   notAfter: 'refused',
+  externalAccount: 'not-required',
   validationMs: 1_500,
   // docs/staging-environment, 2026-08.
   limits: {

@@ -8,6 +8,7 @@ export const letsencrypt: CertificateAuthority = {
   directoryUrl: 'https://acme-v02.api.letsencrypt.org/directory',
   caaIdentities: ['letsencrypt.org'],
   notAfter: 'refused',
+  externalAccount: 'not-required',
   validationMs: 1_500,
   // docs/rate-limits, 2026-08-05. An override of orders-per-account is asked for by form.
   limits: {

@@ -13,6 +13,12 @@ export const CERTIFICATE_AUTHORITIES: readonly CertificateAuthority[] = [
   google,
 ]
 
+/** Reads `acme.ca`: the CAs in order of preference, each once. Unknown ones are left out. */
+export function certificateAuthoritiesOf(text: string): readonly CertificateAuthority[] {
+  const found = text.split(',').flatMap((entry) => findCertificateAuthority(entry) ?? [])
+  return [...new Map(found.map((ca) => [ca.name, ca])).values()]
+}
+
 /**
  * Reads one entry of `acme.ca`: a name of the list, or the https URL of a directory. `undefined`
  * for anything else.
@@ -30,6 +36,7 @@ export function findCertificateAuthority(text: string): CertificateAuthority | u
     directoryUrl: entry,
     caaIdentities: [],
     notAfter: 'unknown',
+    externalAccount: 'unknown',
     // It is likely to stand in the same house.
     validationMs: 25,
     limits: UNLIMITED,

@@ -8,6 +8,7 @@ export const zerossl: CertificateAuthority = {
   directoryUrl: 'https://acme.zerossl.com/v2/DV90',
   caaIdentities: ['sectigo.com'],
   notAfter: 'refused',
+  externalAccount: 'required',
   validationMs: 5_000,
   // It publishes no figures and is said to have no limit on orders, but answers bursts of requests
   // with 429.

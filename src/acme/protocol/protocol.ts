@@ -1,26 +1,41 @@
 /**
  * ACME (RFC 8555) as Postern needs it: account, order, authorization, challenge, finalize, download,
- * and the list of orders. Not done: key rollover, revocation, dns-01, tls-alpn-01, alternate chains.
+ * the list of orders, renewal information (RFC 9773), deactivation of authorizations, and revocation by
+ * the account's key. Not done: key rollover, dns-01, tls-alpn-01, alternate chains.
  */
 import type { KeyObject } from 'node:crypto'
 import { type Clock, createSingleFlight } from '../../kernel/index.ts'
 import type { AcmeRecord } from '../../telemetry/index.ts'
 import { AcmeError } from '../errors.ts'
+import type { RequestKind } from '../limits.ts'
+import type { RequestPace } from '../request-pace.ts'
 import { createJwsEngine, type ExternalAccount } from './jws-engine.ts'
 import { createNoncePool } from './nonce-pool.ts'
-import { isBadNonce, parseReply, replyToError } from './reply.ts'
+import { clockOf, isBadNonce, parseReply, replyToError, retryAtOf } from './reply.ts'
 import { type AcmeSession, createSession } from './session.ts'
 import type { HttpQuestion, HttpReply, Transport } from './transport.ts'
-import { type Directory, directorySchema } from './wire.ts'
+import { type Directory, directorySchema, type RenewalInfo, renewalInfoSchema } from './wire.ts'
 
 /** One CA, spoken to by one process. Nonces and connections are shared by all its sessions. */
 export interface AcmeProtocol {
   /** Kept for a day. Throws what every request may throw. */
   directory(): Promise<Directory>
+  /** What is kept of it, without asking. */
+  knownDirectory(): Directory | undefined
+  /**
+   * When the CA wants a certificate renewed, and when to ask again. `undefined`: it offers no such
+   * information. Throws what every request may throw.
+   */
+  renewalInfo(certificateId: string, signal: AbortSignal): Promise<RenewalAdvice | undefined>
   /** The CA's clock, by the `Date` of a directory fetched now. */
   readClock(signal: AbortSignal): Promise<Date | undefined>
   /** Opens a session for one piece of work; `signal` ends all its requests. */
   openSession(credentials: Credentials, signal: AbortSignal): Promise<AcmeSession>
+}
+
+export interface RenewalAdvice {
+  readonly info: RenewalInfo
+  readonly retryAt: Date | undefined
 }
 
 export interface Credentials {
@@ -34,6 +49,10 @@ export interface ProtocolDeps {
   readonly transport: Transport
   readonly clock: Clock
   readonly record: Pick<AcmeRecord, 'requestAnswered'>
+  /** Waits until a request of this kind is due. */
+  readonly pace: RequestPace
+  /** Told what time it is at the CA, with every answer. */
+  readonly onClock: (caDate: Date) => void
   /** Ends what no session's signal ends. */
   readonly closing: AbortSignal
 }
@@ -41,7 +60,7 @@ export interface ProtocolDeps {
 const DIRECTORY_MS_MAX = 24 * 3_600_000
 
 export function createProtocol(
-  { transport, clock, record, closing }: ProtocolDeps,
+  { transport, clock, record, pace, onClock, closing }: ProtocolDeps,
   {
     directoryUrl,
     externalAccount,
@@ -51,14 +70,21 @@ export function createProtocol(
   const flight = createSingleFlight<'directory', Directory>()
   let known: { readonly directory: Directory; readonly atMs: number } | undefined
 
-  const send = async (question: HttpQuestion, signal: AbortSignal): Promise<HttpReply> => {
+  const send = async (
+    question: HttpQuestion,
+    kind: RequestKind,
+    signal: AbortSignal,
+  ): Promise<HttpReply> => {
+    await pace.turn(kind, signal)
     const startedMs = clock.monotonicMs()
     const reply = await transport.send(question, signal)
+    const caDate = clockOf(reply)
+    if (caDate) onClock(caDate)
     record.requestAnswered({ status: reply.status, ms: clock.monotonicMs() - startedMs })
     return reply
   }
   const fetchDirectory = async (signal: AbortSignal): Promise<HttpReply> => {
-    const reply = await send({ method: 'GET', url: directoryUrl }, signal)
+    const reply = await send({ method: 'GET', url: directoryUrl }, 'directory', signal)
     const error = replyToError(reply, clock.now(), 'common')
     if (error) throw error
     known = { directory: parseReply(directorySchema, reply), atMs: clock.monotonicMs() }
@@ -74,7 +100,7 @@ export function createProtocol(
     const pooled = nonces.take()
     if (pooled !== undefined) return pooled
     const { newNonce } = await directory()
-    const reply = await send({ method: 'HEAD', url: newNonce }, signal)
+    const reply = await send({ method: 'HEAD', url: newNonce }, 'new-nonce', signal)
     const error = replyToError(reply, clock.now(), 'common')
     if (error) throw error
     const fresh = reply.headers['replay-nonce']
@@ -83,7 +109,7 @@ export function createProtocol(
   }
   /** A refused nonce's answer brings the one for resending: it must not go into the pool as well. */
   const post = async (url: string, body: string, signal: AbortSignal): Promise<HttpReply> => {
-    const reply = await send({ method: 'POST', url, body }, signal)
+    const reply = await send({ method: 'POST', url, body }, kindOf(url, known?.directory), signal)
     const next = reply.headers['replay-nonce']
     if (typeof next === 'string' && !isBadNonce(reply)) nonces.put(next)
     return reply
@@ -91,11 +117,18 @@ export function createProtocol(
 
   return {
     directory,
-    readClock: async (signal) => {
-      const { headers } = await fetchDirectory(signal)
-      const ms = Date.parse(headers.date ?? '')
-      return Number.isNaN(ms) ? undefined : new Date(ms)
+    knownDirectory: () => known?.directory,
+    renewalInfo: async (certificateId, signal) => {
+      const { renewalInfo: base } = await directory()
+      if (base === undefined) return undefined
+      const url = `${base.replace(/\/$/, '')}/${certificateId}`
+      const reply = await send({ method: 'GET', url }, 'renewal-info', signal)
+      const now = clock.now()
+      const error = replyToError(reply, now)
+      if (error) throw error
+      return { info: parseReply(renewalInfoSchema, reply), retryAt: retryAtOf(reply, now) }
     },
+    readClock: async (signal) => clockOf(await fetchDirectory(signal)),
     openSession: async ({ key, publicJwk, accountUrl }, signal) => {
       const engine = await createJwsEngine({
         key,
@@ -106,5 +139,18 @@ export function createProtocol(
       })
       return createSession({ engine, directory, publicJwk, clock }, { accountUrl })
     },
+  }
+}
+
+function kindOf(url: string, directory: Directory | undefined): RequestKind {
+  switch (url) {
+    case directory?.newOrder:
+      return 'new-order'
+    case directory?.newAccount:
+      return 'new-account'
+    case directory?.revokeCert:
+      return 'revoke'
+    default:
+      return 'other'
   }
 }

@@ -42,6 +42,13 @@ export function retryAtOf({ headers }: HttpReply, now: Date): Date | undefined {
   return new Date(now.getTime() + Math.min(RETRY_MS_MAX, Math.max(0, ms)))
 }
 
+/** What time it is at the CA; a cache on the way says how old the answer is (RFC 9111 §5.1). */
+export function clockOf({ headers }: HttpReply): Date | undefined {
+  const ms = Date.parse(headers.date ?? '')
+  const age = /^\d{1,9}$/.test(headers.age ?? '') ? Number(headers.age) : 0
+  return Number.isNaN(ms) ? undefined : new Date(ms + age * 1000)
+}
+
 /** Reads a reply's body, or throws `acme/bad-answer`. */
 export function parseReply<Value>(schema: z.ZodType<Value>, { data }: HttpReply): Value {
   const parsed = schema.safeParse(data)

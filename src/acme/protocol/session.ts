@@ -27,6 +27,10 @@ export interface AcmeSession {
   /** Tells the CA that the challenge's answer is in its place. */
   startChallenge(url: string): Promise<void>
   finalize(order: Order, csr: Buffer): Promise<Order>
+  /** Gives up what the authorization allows (RFC 8555 §7.5.2). */
+  deactivateAuthorization(url: string): Promise<void>
+  /** `reason` is a number of RFC 5280 §5.3.1. */
+  revoke(certificateDer: Buffer, reason: number): Promise<void>
   /** The chain as PEM, not looked at. */
   download(url: string): Promise<string>
   /** The account's orders, where the CA keeps a list (RFC 8555 §7.1.2.1); many do not. */
@@ -102,6 +106,14 @@ export function createSession(
     },
     finalize: async ({ finalize, url }, csr) =>
       toOrder(await post(finalize, { csr: csr.toString('base64url') }), url),
+    deactivateAuthorization: async (url) => {
+      await post(url, { status: 'deactivated' })
+    },
+    revoke: async (certificateDer, reason) => {
+      const { revokeCert } = await directory()
+      if (revokeCert === undefined) throw new AcmeError('acme/bad-answer', 'it revokes nothing')
+      await post(revokeCert, { certificate: certificateDer.toString('base64url'), reason })
+    },
     download: async (url) => {
       const { data } = await post(url, null)
       if (typeof data === 'string') return data

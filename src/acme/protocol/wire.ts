@@ -39,6 +39,9 @@ export const directorySchema = z
     newNonce: httpsUrl,
     newAccount: httpsUrl,
     newOrder: httpsUrl,
+    revokeCert: httpsUrl.optional(),
+    /** RFC 9773 §3. */
+    renewalInfo: httpsUrl.optional(),
     meta: z
       .object({
         termsOfService: z.string().optional(),
@@ -73,6 +76,23 @@ export const orderSchema = z
 export type Order = z.output<typeof orderSchema> & {
   readonly url: string
   readonly retryAfterMs: number | undefined
+}
+
+/** RFC 9773 §4.2. Dates that are none are refused here, windows that make no sense by the plan. */
+export const renewalInfoSchema = z
+  .object({
+    suggestedWindow: z.object({ start: instant(), end: instant() }),
+    // Shown to people, and possibly as a link.
+    explanationURL: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .catch(undefined),
+  })
+  .readonly()
+export type RenewalInfo = z.output<typeof renewalInfoSchema>
+
+function instant() {
+  return z.iso.datetime({ offset: true }).transform((text) => new Date(text))
 }
 
 const challengeSchema = z.object({

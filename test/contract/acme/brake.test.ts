@@ -32,7 +32,12 @@ describe.skipIf(pebbleIsMissing)(`a CA that wants to be left alone ${pebbleLabel
     await store[Symbol.asyncDispose]()
     await world[Symbol.asyncDispose]()
   })
-  beforeEach(() => world.front.reset())
+  beforeEach(async () => {
+    world.front.reset()
+    for (const table of ['acme_authorities', 'acme_ledger'] as const) {
+      await store.db.deleteFrom(table).execute()
+    }
+  })
 
   const busy = { kind: 'html', status: 503, retryAfter: '120' } as const
   const limited = { kind: 'problem', status: 429, type: 'rateLimited', retryAfter: '120' } as const

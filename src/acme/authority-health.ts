@@ -1,0 +1,131 @@
+import { after, type Clock, type Duration, minutes, seconds } from '../kernel/index.ts'
+import type { AcmeRecord } from '../telemetry/index.ts'
+import type { AuthorityTable, AuthorityTrouble } from './authority-table.ts'
+import type { CaCondition } from './ca-choice.ts'
+import {
+  AcmeError,
+  concernsEverybody,
+  isAcmeErrorCode,
+  isTroubleAtCa,
+  isUncertain,
+} from './errors.ts'
+
+/**
+ * Keeps 10,000 hosts from asking a CA that has just told the first of them to wait, or that does not
+ * answer. Shared by all nodes through the store, and by the next run of the program.
+ */
+export interface AuthorityHealth {
+  /** How the CA is, as far as is known; and what it said when something is wrong. */
+  read(): Promise<KnownHealth>
+  /**
+   * May it be asked now? Of those who wait for one that was away, the first may, and the others when
+   * that one has come back, or a minute later.
+   */
+  enter(): Promise<boolean>
+  /** Something went wrong; noted if it concerns more than one host. */
+  noteError(error: AcmeError): Promise<void>
+  /** It did what it was asked to. */
+  noteSuccess(): Promise<void>
+}
+
+export interface KnownHealth {
+  readonly condition: CaCondition
+  readonly error: AcmeError | undefined
+}
+
+/** When the CA does not say how long. */
+const HOLD: Duration = minutes(1)
+/** Even if the CA says 0. */
+const HOLD_MIN: Duration = seconds(5)
+/** So many answers in a row that are of no use, and it counts as away. */
+const TROUBLES_MAX = 5
+
+export interface AuthorityHealthDeps {
+  readonly table: AuthorityTable
+  readonly clock: Clock
+  readonly record: Pick<AcmeRecord, 'authorityTroubled' | 'authorityBack'>
+}
+
+export function createAuthorityHealth(
+  { table, clock, record }: AuthorityHealthDeps,
+  { ca }: { readonly ca: string },
+): AuthorityHealth {
+  let troublesInARow = 0
+  /** What was seen last, so that a CA that is well costs no write. */
+  let seen: AuthorityTrouble | undefined
+  /** We are the one who may ask whether it is back. */
+  let isProbing = false
+
+  const look = async (): Promise<AuthorityTrouble | undefined> => {
+    seen = await table.find(ca)
+    return seen
+  }
+  const note = async (error: AcmeError, isDown: boolean): Promise<void> => {
+    const now = clock.now()
+    const asked = error.retryAt ?? after(now, HOLD)
+    const least = after(now, HOLD_MIN)
+    seen = await table.worsen(ca, {
+      downSince: isDown ? now : undefined,
+      heldUntil: asked > least ? asked : least,
+      code: error.code,
+      sentence: error.message,
+    })
+    const { downSince, heldUntil } = seen
+    record.authorityTroubled({ ca, code: error.code, why: error.message, downSince, heldUntil })
+  }
+
+  const noteSuccess = async (): Promise<void> => {
+    troublesInARow = 0
+    // What was under way when it told us to wait is no sign that the wait is over.
+    if (!seen || (seen.heldUntil > clock.now() && !isProbing)) return
+    isProbing = false
+    await table.clear(ca, seen.heldUntil)
+    seen = undefined
+    record.authorityBack({ ca })
+  }
+  return {
+    read: async () => {
+      const trouble = await look()
+      if (!trouble || trouble.heldUntil <= clock.now()) {
+        return { condition: { kind: 'up' }, error: undefined }
+      }
+      const { downSince: since, heldUntil: until } = trouble
+      const condition: CaCondition = since
+        ? { kind: 'down', since, until }
+        : { kind: 'held', until }
+      return { condition, error: toError(trouble) }
+    },
+    enter: async () => {
+      const trouble = await look()
+      if (!trouble) return true
+      const now = clock.now()
+      if (trouble.heldUntil > now) return false
+      if (!trouble.downSince) return true
+      const heldUntil = after(now, HOLD)
+      if (!(await table.postpone(ca, trouble.heldUntil, heldUntil))) return false
+      seen = { ...trouble, heldUntil }
+      isProbing = true
+      return true
+    },
+    noteError: async (error) => {
+      // Whatever it has against this order: it is there.
+      if (isVerdict(error)) return noteSuccess()
+      isProbing = false
+      const isTrouble = isTroubleAtCa(error)
+      troublesInARow = isTrouble ? troublesInARow + 1 : 0
+      const isDown = error.code === 'acme/unreachable' || isTrouble
+      if (concernsEverybody(error)) await note(error, isDown)
+      else if (troublesInARow >= TROUBLES_MAX) await note(error, true)
+    },
+    noteSuccess,
+  }
+}
+
+function isVerdict(error: AcmeError): boolean {
+  return error.problem !== undefined && !isUncertain(error) && !concernsEverybody(error)
+}
+
+function toError({ code, sentence, heldUntil }: AuthorityTrouble): AcmeError {
+  const known = isAcmeErrorCode(code) ? code : 'acme/unavailable'
+  return new AcmeError(known, sentence, { retryAt: heldUntil, askedFor: 'common' })
+}

@@ -1,0 +1,82 @@
+import type { AccountTable } from './account-table.ts'
+import type { Desks } from './desks.ts'
+import { AcmeError } from './errors.ts'
+import type { AcmeStatus, Authority, AuthorityStatus, CaHealth } from './issuer.ts'
+import type { OrderTable } from './order-table.ts'
+import type { Desk } from './work.ts'
+
+const OPEN_ORDERS_SHOWN_MAX = 1_000
+const PAUSED_NAMES_SHOWN_MAX = 100
+
+/** CAs, accounts, budgets and open orders, for people. Asks no CA but for a directory. */
+export async function describeOffice(
+  { preferred }: Desks,
+  { accountTable, orders }: { readonly accountTable: AccountTable; readonly orders: OrderTable },
+): Promise<AcmeStatus> {
+  const authorities = await Promise.all(preferred.map(describeDesk))
+  const [first] = authorities
+  if (!first) throw new AcmeError('acme/bad-request', 'acme.ca names no CA')
+  const { name, directoryUrl, caaIdentities, accountUrl } = first
+  return {
+    authority: { name, directoryUrl, caaIdentities, accountUrl },
+    authorities,
+    accounts: await accountTable.all(),
+    openOrders: await orders.open(OPEN_ORDERS_SHOWN_MAX),
+  }
+}
+
+async function describeDesk(desk: Desk): Promise<AuthorityStatus> {
+  const { authority, health, ledger, profile } = desk
+  const [{ condition, error }, who, budgets, paused] = await Promise.all([
+    health.read(),
+    whoIs(desk),
+    ledger.status(authority),
+    ledger.pausedNames(authority),
+  ])
+  return {
+    ...who,
+    health: condition.kind,
+    heldUntil: condition.kind === 'up' ? undefined : condition.until,
+    why: error?.message,
+    budgets,
+    profile,
+    pausedNames: paused.slice(0, PAUSED_NAMES_SHOWN_MAX),
+  }
+}
+
+/** Who the CA is; its names in CAA records from its directory, if that can be had. */
+export async function whoIs(desk: Desk): Promise<Authority> {
+  const { name, directoryUrl, caaIdentities } = desk.authority
+  const accountUrl = (await desk.accounts.known())?.url
+  const told = await toldIdentities(desk)
+  return { name, directoryUrl, caaIdentities: told.length > 0 ? told : caaIdentities, accountUrl }
+}
+
+/** Judging CAA records must not depend on the CA being there right now, nor wait for one that is away. */
+async function toldIdentities({ protocol, health }: Desk): Promise<readonly string[]> {
+  const known = protocol.knownDirectory()
+  if (known) return known.meta.caaIdentities
+  if ((await health.read()).condition.kind !== 'up') return []
+  try {
+    return (await protocol.directory()).meta.caaIdentities
+  } catch (error) {
+    if (!(error instanceof AcmeError)) throw error
+    await health.noteError(error)
+    return []
+  }
+}
+
+/** Asks the CA for its directory now. */
+export async function checkDesk(
+  { authority: { name }, protocol, health }: Desk,
+  signal: AbortSignal,
+): Promise<CaHealth> {
+  try {
+    const caDate = await protocol.readClock(signal)
+    return { kind: 'reachable', name, caDate }
+  } catch (error) {
+    if (!(error instanceof AcmeError)) throw error
+    await health.noteError(error)
+    return { kind: 'unreachable', name, reason: error.message, fix: error.fix }
+  }
+}

@@ -1,0 +1,94 @@
+import { after } from '../kernel/index.ts'
+import { certificateIdOf } from './certificate-id.ts'
+import { wrongClock } from './clock-guard.ts'
+import { AcmeError } from './errors.ts'
+import { isReplaceable } from './order-kind.ts'
+import { overBudget } from './over-budget.ts'
+import type { OrderWanted } from './protocol/session.ts'
+import type { Order } from './protocol/wire.ts'
+import type { Desk, Work } from './work.ts'
+
+/**
+ * Says what to order, or throws why nothing may be ordered now: our clock is wrong
+ * (`acme/clock-wrong`), or the CA has no such profile (`acme/profile-unknown`). Asks the CA for its
+ * directory at most.
+ */
+export async function planOrder(work: Work, desk: Desk): Promise<OrderWanted> {
+  const { need, hostname, account, signal } = work
+  const { protocol, profile } = desk
+  const { meta, renewalInfo } = await protocol.directory()
+  await refuseWrongClock(desk, signal)
+  if (profile !== undefined && !Object.hasOwn(meta.profiles, profile)) {
+    const offered = Object.keys(meta.profiles).join(', ')
+    const says = offered === '' ? 'it offers none' : `it offers ${offered}`
+    throw new AcmeError('acme/profile-unknown', `"${profile}", and ${says}`)
+  }
+  const { replacing } = need
+  const mayReplace =
+    replacing !== undefined &&
+    renewalInfo !== undefined &&
+    (await isReplaceable(need, account.id, desk))
+  const replaces = mayReplace ? certificateIdOf(replacing.chainPem) : undefined
+  return { hostname, profile, replaces, notAfter: wishedEnd(desk) }
+}
+
+async function refuseWrongClock(
+  { clock, clockGuard, protocol }: Desk,
+  signal: AbortSignal,
+): Promise<void> {
+  const verdict = clockGuard.verdict()
+  if (verdict.kind === 'right') return
+  if (!verdict.isRecent) await protocol.readClock(signal)
+  const checked = clockGuard.verdict()
+  if (checked.kind === 'wrong') throw wrongClock(checked.skew, clock.now())
+}
+
+/** Exactly our term, where the CA may take such wishes; a profile has a lifetime of its own. */
+function wishedEnd({ authority, clock, learned, profile, term }: Desk): Date | undefined {
+  if (profile !== undefined || learned.refusesNotAfter) return undefined
+  return authority.notAfter === 'refused' ? undefined : after(clock.now(), term)
+}
+
+/**
+ * Places an order. What the CA may not like in it is taken out once: that it replaces a certificate,
+ * and an end of validity at a CA of which nobody knows whether it takes such wishes.
+ */
+export async function placeOrder(work: Work, wanted: OrderWanted, desk: Desk): Promise<Order> {
+  const { session } = work
+  try {
+    return await session.placeOrder(wanted)
+  } catch (error) {
+    if (!(error instanceof AcmeError)) throw error
+    if (wanted.replaces !== undefined && mayBeAboutReplaces(error)) {
+      return await placeWithoutReplaces(work, wanted, desk, error)
+    }
+    const mayBeAboutNotAfter = wanted.notAfter && desk.authority.notAfter === 'unknown'
+    if (!mayBeAboutNotAfter || error.code !== 'acme/bad-request') throw error
+    const order = await session.placeOrder({ ...wanted, notAfter: undefined })
+    desk.learned.refusesNotAfter = true
+    return order
+  }
+}
+
+/** RFC 9773 §5, and what Boulder says of a certificate whose issuer it does not know. */
+function mayBeAboutReplaces({ code }: AcmeError): boolean {
+  return (
+    code === 'acme/already-replaced' || code === 'acme/bad-request' || code === 'acme/unauthorized'
+  )
+}
+
+/** It counts against more limits then. */
+async function placeWithoutReplaces(
+  work: Work,
+  { replaces: _refused, ...wanted }: OrderWanted,
+  desk: Desk,
+  because: AcmeError,
+): Promise<Order> {
+  const { authority, ledger, record, store } = desk
+  const { hostname, need } = work
+  record.replacesRefused({ ca: authority.name, hostname, code: because.code })
+  const order = { ca: authority, kind: 'renewal', urgency: need.urgency, hostname } as const
+  const verdict = await store.transaction((trx) => ledger.spend(order, trx))
+  if (verdict.kind === 'denied') throw overBudget(verdict)
+  return placeOrder(work, wanted, desk)
+}
