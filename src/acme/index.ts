@@ -8,6 +8,7 @@ export {
   type BudgetVerdict,
   type FleetSize,
   judgeBudget,
+  renewalsPerHour,
   roomFor,
   shapeOf,
   spendFrom,
@@ -19,9 +20,10 @@ export {
   type CaStanding,
   chooseCa,
 } from './ca-choice.ts'
-export { findCertificateAuthority } from './cas/list.ts'
+export { certificateAuthoritiesOf, findCertificateAuthority } from './cas/list.ts'
 export { createIssuer, type IssuerDeps } from './create-issuer.ts'
 export type { AcmeError, AcmeErrorCode } from './errors.ts'
+export { type Forecast, forecastRenewals, KNOWN_PROFILES } from './forecast.ts'
 export {
   type AcmeStatus,
   type Admission,
@@ -37,6 +39,7 @@ export {
   type WindowAnswer,
 } from './issuer.ts'
 export type { BudgetStatus, PausedName } from './ledger.ts'
+export { withLimits } from './limit-overrides.ts'
 export type { CaLimits, OrderKind } from './limits.ts'
 export type { AcmeOptions } from './options.ts'
 export { type Interval, planRenewal, type RenewalCause, type RenewalPlan } from './renewal-plan.ts'

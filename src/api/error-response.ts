@@ -1,5 +1,7 @@
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import type { AccountsErrorCode } from '../accounts/index.ts'
 import type { CertificateErrorCode } from '../certs/index.ts'
+import type { EventsErrorCode } from '../events/index.ts'
 import type { HostErrorCode } from '../hosts/index.ts'
 import { AppError } from '../kernel/index.ts'
 import type { TrackingErrorCode } from '../tracking/index.ts'
@@ -44,7 +46,12 @@ const STATUS_BY_CODE = {
   'keys/no-new-key': 409,
   'tracking/no-key': 503,
 } as const satisfies Record<
-  ApiErrorCode | CertificateErrorCode | HostErrorCode | TrackingErrorCode,
+  | ApiErrorCode
+  | AccountsErrorCode
+  | CertificateErrorCode
+  | EventsErrorCode
+  | HostErrorCode
+  | TrackingErrorCode,
   number
 >
 

@@ -14,13 +14,9 @@ export type ApiErrorCode =
   | 'hosts/bad-name'
   | 'hosts/not-found'
   | 'hosts/retired'
-  | 'hosts/other-account'
   | 'certs/not-found'
-  | 'certs/bad-upload'
   | 'certs/not-revoked' // the CA's reason is the sentence
   | 'accounts/not-found'
-  | 'accounts/bad-id'
-  | 'events/bad-url'
   | 'events/no-webhook'
   | 'keys/node-lacks-key'
   | 'keys/no-new-key'

@@ -57,8 +57,8 @@ export interface HostView {
     readonly expected?: string | undefined
   }[]
   readonly nextAttemptAt?: Date | null | undefined
-  readonly account?: string | undefined
-  readonly certificateFrom?: 'acme' | 'customer' | undefined
+  readonly account: string
+  readonly certificateFrom: 'acme' | 'customer'
   readonly queuedAt?: Date | null | undefined
   readonly leftAt?: Date | null | undefined
 }

@@ -1,30 +1,39 @@
-import type { Issuer } from '../acme/index.ts'
+import type { Accounts } from '../accounts/index.ts'
+import type { Forecast, Issuer } from '../acme/index.ts'
 import type { ApiPorts } from '../api/index.ts'
 import type { CertificateStore } from '../certs/index.ts'
+import type { EventLog, Webhooks } from '../events/index.ts'
 import type { HostTable } from '../hosts/index.ts'
-import type { Clock } from '../kernel/index.ts'
 import type { Lifecycle } from '../lifecycle/index.ts'
 import type { Store } from '../store/index.ts'
 import { type LinkKeys, readHits, signLink } from '../tracking/index.ts'
+import { describeQueue } from './queued-hosts.ts'
 
 export interface ApiPortDeps {
   readonly hosts: HostTable
   readonly certs: CertificateStore
   readonly issuer: Issuer
+  /** `createRenewalForecast` */
+  readonly forecast: () => Promise<Forecast>
   readonly lifecycle: Lifecycle
+  readonly accounts: Accounts
+  readonly events: EventLog
+  readonly webhooks: Webhooks
   readonly linkKeys: LinkKeys
   readonly store: Store
-  readonly clock: Clock
 }
 
 /** The parts in the form in which the API asks for them. */
 export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metrics' | 'keys'> {
-  const { hosts, certs, issuer, lifecycle, linkKeys, store } = deps
+  const { hosts, certs, issuer, forecast, lifecycle, linkKeys, store } = deps
+  const { accounts, events, webhooks } = deps
   return {
-    hosts,
-    hostLife: lifecycle,
-    certificates: certs,
-    acme: issuer,
+    ...{ hosts, accounts, events, webhooks, hostLife: lifecycle, certificates: certs },
+    acme: {
+      describe: () => issuer.describe(),
+      queue: async () => describeQueue(await lifecycle.queue(), store),
+      forecast,
+    },
     links: {
       sign: async ({ hostname, secure, ...link }) =>
         `${secure ? 'https' : 'http'}://${hostname}${signLink({ hostname, ...link }, linkKeys.current())}`,

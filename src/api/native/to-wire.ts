@@ -31,8 +31,8 @@ export function hostToWire(host: HostView, certificate: CertificateView | undefi
     certificate: certificate ? validityToWire(certificate) : null,
     checks: host.checks.map((check) => ({ ...check })),
     nextAttemptAt: host.nextAttemptAt?.toISOString() ?? null,
-    account: host.account ?? 'default',
-    certificateFrom: host.certificateFrom ?? 'acme',
+    account: host.account,
+    certificateFrom: host.certificateFrom,
     queuedAt: host.queuedAt?.toISOString() ?? null,
     leftAt: host.leftAt?.toISOString() ?? null,
   }
