@@ -19,6 +19,8 @@ export type RequestKind =
   | 'challenge'
   | 'finalize'
   | 'certificate'
+  | 'renewal-info'
+  | 'revoke'
   | 'other'
 
 export type Fault =
@@ -71,6 +73,8 @@ export interface FaultFront extends AsyncDisposable {
   count(...kinds: readonly RequestKind[]): number
   /** Every request since the last reset, in order. */
   readonly requests: readonly RequestKind[]
+  /** What the signed requests of a kind said since the last reset; nothing for a POST-as-GET. */
+  payloads(kind: RequestKind): readonly unknown[]
 }
 
 export async function startFaultFront(
@@ -81,6 +85,7 @@ export async function startFaultFront(
   const agent = new Agent({ keepAlive: true, ca: pebble.httpsRootPem })
   let rules: { rule: FaultRule; skip: number; left: number }[] = []
   let requests: RequestKind[] = []
+  let payloads: { readonly kind: RequestKind; readonly payload: unknown }[] = []
 
   const faultFor = (kind: RequestKind): Fault | undefined => {
     for (const one of rules) {
@@ -100,6 +105,7 @@ export async function startFaultFront(
     requests.push(kind)
     try {
       const body = await buffer(asked)
+      payloads.push({ kind, payload: payloadOf(body) })
       await serve({ asked, answer, body }, faultFor(kind), toPebble)
     } catch {
       asked.socket.destroy()
@@ -121,11 +127,14 @@ export async function startFaultFront(
     reset: () => {
       rules = []
       requests = []
+      payloads = []
     },
     count: (...kinds) => requests.filter((kind) => kinds.includes(kind)).length,
     get requests() {
       return requests
     },
+    payloads: (kind) =>
+      payloads.filter((one) => one.kind === kind && one.payload).map(({ payload }) => payload),
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         agent.destroy()
@@ -214,6 +223,13 @@ async function serve(
   }
 }
 
+/** RFC 8555 §6.2; `undefined` for what is not a JWS, or has an empty payload. */
+function payloadOf(body: Buffer): unknown {
+  if (body.length === 0) return undefined
+  const { payload } = JSON.parse(body.toString()) as { readonly payload?: string }
+  return payload ? JSON.parse(Buffer.from(payload, 'base64url').toString()) : undefined
+}
+
 const PREFIX = 'urn:ietf:params:acme:error:'
 const NOTHING = Buffer.alloc(0)
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length'])
@@ -255,6 +271,8 @@ const KIND_BY_PATH: readonly (readonly [RegExp, RequestKind])[] = [
   [/^\/chalZ\//, 'challenge'],
   [/^\/finalize-order\//, 'finalize'],
   [/^\/certZ\//, 'certificate'],
+  [/renewalInfo\//, 'renewal-info'],
+  [/^\/revoke-cert\b/, 'revoke'],
 ]
 
 function kindOf(path: string): RequestKind {

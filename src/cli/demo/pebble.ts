@@ -3,7 +3,7 @@ import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { type Clock, type Duration, days, systemClock } from '../../kernel/index.ts'
+import { type Clock, type Duration, days, formatDuration, systemClock } from '../../kernel/index.ts'
 import { startChildServer, startOnFreePorts } from './child-server.ts'
 import { DemoError } from './demo-error.ts'
 import type { PebbleBinaries } from './find-pebble.ts'
@@ -41,6 +41,8 @@ export interface PebbleOptions {
   /** Seconds it tells clients to wait before they ask again (2.5.0 and later). */
   readonly retryAfterSeconds?: number
   readonly validity?: Duration
+  /** Further profiles, and how long their certificates live (2.7.0 and later). */
+  readonly profiles?: Readonly<Record<string, Duration>>
   readonly ordersPerPage?: number
   /** Key id and base64url key: when given, accounts must be bound to one. */
   readonly externalAccountKeys?: Readonly<Record<string, string>>
@@ -100,6 +102,10 @@ interface Place {
 /** Pebble's configuration file; what an older version does not know, it ignores. */
 function toConfiguration(options: PebbleOptions, { folder, port, managementPort }: Place): string {
   const { httpPort, tlsPort = 5001, validity = days(90), retryAfterSeconds = 0 } = options
+  const further = Object.entries(options.profiles ?? {}).map(([name, life]) => [
+    name,
+    { description: `For ${formatDuration(life)}`, validityPeriod: Math.round(life / 1000) },
+  ])
   const validitySeconds = Math.round(validity / 1000)
   return JSON.stringify({
     pebble: {
@@ -118,6 +124,7 @@ function toConfiguration(options: PebbleOptions, { folder, port, managementPort 
       // From 2.7.0 on: an order that names no profile gets one at random, so there is only one.
       profiles: {
         default: { description: 'As the public CAs do', validityPeriod: validitySeconds },
+        ...Object.fromEntries(further),
       },
     },
   })
