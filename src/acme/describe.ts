@@ -3,6 +3,7 @@ import type { Desks } from './desks.ts'
 import { AcmeError } from './errors.ts'
 import type { AcmeStatus, Authority, AuthorityStatus, CaHealth } from './issuer.ts'
 import type { OrderTable } from './order-table.ts'
+import type { Directory } from './protocol/wire.ts'
 import type { Desk } from './work.ts'
 
 const OPEN_ORDERS_SHOWN_MAX = 1_000
@@ -66,17 +67,33 @@ async function toldIdentities({ protocol, health }: Desk): Promise<readonly stri
   }
 }
 
-/** Asks the CA for its directory now. */
-export async function checkDesk(
-  { authority: { name }, protocol, health }: Desk,
-  signal: AbortSignal,
-): Promise<CaHealth> {
+/** Asks the CA for its directory now, and compares it with how we are set up. */
+export async function checkDesk(desk: Desk, signal: AbortSignal): Promise<CaHealth> {
+  const { protocol, health } = desk
+  const { name } = desk.authority
   try {
     const caDate = await protocol.readClock(signal)
-    return { kind: 'reachable', name, caDate }
+    const { meta } = await protocol.directory()
+    const obstacle = obstacleIn(meta, desk)
+    return { kind: 'reachable', name, caDate, terms: meta.termsOfService, obstacle }
   } catch (error) {
     if (!(error instanceof AcmeError)) throw error
     await health.noteError(error)
     return { kind: 'unreachable', name, reason: error.message, fix: error.fix }
   }
+}
+
+/** What an order or our account would be refused for. */
+function obstacleIn(
+  { externalAccountRequired, profiles }: Directory['meta'],
+  { hasExternalAccount, profile }: Pick<Desk, 'hasExternalAccount' | 'profile'>,
+): { readonly reason: string; readonly fix: string } | undefined {
+  if (externalAccountRequired && !hasExternalAccount) {
+    const reason = 'it serves only customers it knows already'
+    return { reason, fix: 'Set acme.eab to the kid:hmac that it gives its customers.' }
+  }
+  if (profile === undefined || Object.hasOwn(profiles, profile)) return undefined
+  const offered = Object.keys(profiles).join(', ')
+  const fix = `Set acme.profile to one of ${offered || 'none: it has none'}, or leave it out.`
+  return { reason: `it has no profile ${profile}`, fix }
 }

@@ -106,6 +106,7 @@ function openDesk(
       issuance: { firstMs: validationMs / 2 },
       refusesNotAfter: false,
     },
+    hasExternalAccount: externalAccount !== undefined,
     profile: settingFor(options.profile, authority, bareFor.profile),
     term: options.term,
   }

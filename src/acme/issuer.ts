@@ -143,6 +143,10 @@ export type CaHealth =
       readonly kind: 'reachable'
       readonly name: string
       readonly caDate: Date | undefined
+      /** Where its terms of service are. */
+      readonly terms?: string | undefined
+      /** Why it will not serve us as we are set up. */
+      readonly obstacle?: { readonly reason: string; readonly fix: string } | undefined
     }
   | {
       readonly kind: 'unreachable'

@@ -39,6 +39,8 @@ export interface Desk extends OfficeDeps {
   readonly health: AuthorityHealth
   readonly brake: Brake
   readonly learned: Learned
+  /** Is there a binding for it in `acme.eab`? */
+  readonly hasExternalAccount: boolean
   /** Which of the CA's profiles orders ask for. */
   readonly profile: string | undefined
   readonly term: Duration
