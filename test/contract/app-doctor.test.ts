@@ -243,6 +243,27 @@ describe('certificate authorities', () => {
       })
     })
 
+    it('are bad if they will not serve us as we are set up', async () => {
+      const caDate = new Date('2026-11-22T12:00:10Z')
+      const obstacle = { reason: 'it has no profile brief', fix: 'Set acme.profile.' }
+      const terms = 'https://ca.test/terms'
+      const findings = await lookAtCas({
+        ...several,
+        health: [
+          { kind: 'reachable', name: 'letsencrypt', caDate, terms },
+          { kind: 'reachable', name: 'google', caDate, obstacle },
+        ],
+      })
+      expect(findings).toMatchObject({
+        'acme terms': { verdict: 'bad', fix: `Read ${terms} and set acme.agreeTerms to true.` },
+        'certificate authority google': {
+          verdict: 'bad',
+          seen: 'google answers, but it has no profile brief',
+          fix: 'Set acme.profile.',
+        },
+      })
+    })
+
     it('are looked at one by one', async () => {
       const findings = await lookAtCas({
         ...several,

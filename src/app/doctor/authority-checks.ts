@@ -35,7 +35,7 @@ export function authorityChecks(
   }
   const names = acme.ca.split(',').map((name) => name.trim())
   return [
-    { name: 'acme terms', run: async () => judgeTerms(acme) },
+    { name: 'acme terms', run: async (signal) => judgeTerms(acme, () => askAll(signal)) },
     ...names.map((name, index) => ({
       name: names.length === 1 ? 'certificate authority' : `certificate authority ${name}`,
       run: async (signal: AbortSignal) => judgeHealth((await askAll(signal))[index], name),
@@ -58,9 +58,16 @@ function withAccount(authority: Authority, urls: ReadonlyMap<string, string>): A
   return { ...authority, accountUrl }
 }
 
-function judgeTerms({ agreeTerms, email }: Config['acme']): Finding {
+async function judgeTerms(
+  { agreeTerms, email }: Config['acme'],
+  askAll: () => Promise<readonly CaHealth[]>,
+): Promise<Finding> {
   if (!agreeTerms) {
-    const fix = 'Read the terms of service of each CA, then set acme.agreeTerms to true.'
+    const terms = (await askAll()).flatMap(
+      (each) => (each.kind === 'reachable' && each.terms) || [],
+    )
+    const where = terms.length === 0 ? 'the terms of service of each CA' : terms.join(' , ')
+    const fix = `Read ${where} and set acme.agreeTerms to true.`
     return { verdict: 'bad', seen: 'the terms of service are not agreed to', fix }
   }
   if (email !== undefined) return { verdict: 'ok', seen: `agreed to, contact ${email}` }
@@ -74,7 +81,9 @@ function judgeHealth(health: CaHealth | undefined, ca: string): Finding {
     const fix = health.fix ?? 'Allow outgoing https, and check acme.ca and acme.roots.'
     return { verdict: 'bad', seen: `${ca} does not answer: ${health.reason}`, fix }
   }
-  return { verdict: 'ok', seen: `${ca} answers` }
+  const { obstacle } = health
+  if (!obstacle) return { verdict: 'ok', seen: `${ca} answers` }
+  return { verdict: 'bad', seen: `${ca} answers, but ${obstacle.reason}`, fix: obstacle.fix }
 }
 
 function judgeClock(healths: readonly CaHealth[], now: Date): Finding {
