@@ -333,6 +333,12 @@ describe('what the running server knows', () => {
     })
   })
 
+  it('finds nothing wrong in a pace of our own that is used up', async () => {
+    const pace = { limit: 'own-pace', per: hours(1), capacity: 600, left: 0 }
+    const findings = await lookThrough({ acme: acme({ budgets: [pace] }) })
+    expect(findings['budgets']).toMatchObject({ verdict: 'ok' })
+  })
+
   it('says what needs a person: pauses, a queue of what expires, limits that do not carry', async () => {
     const findings = await lookThrough({
       acme: acme({ health: 'held', budgets: [], pausedNames: [paused] }, [

@@ -75,15 +75,20 @@ function judgeBudgets({ authorities }: WireAcmeStatus): Finding {
     })
     .join('; ')
   const isTroubled = authorities.some(({ health }) => health !== 'up')
-  const isLow = authorities.some(({ budgets }) =>
-    budgets.some(({ bucket, left, capacity }) => bucket === null && left < capacity * SHARE_LOW),
-  )
+  const isLow = authorities.some(({ budgets }) => budgets.some(isRunningOut))
   if (!isTroubled && !isLow) return { verdict: 'ok', seen }
   const fix = isTroubled
     ? 'Nothing is lost yet; a second CA in acme.ca takes over where one fails for long.'
     : 'Spread new hosts over time, ask the CA for a higher limit, or name a second CA in acme.ca.'
   return { verdict: 'warn', seen, fix }
 }
+
+/** Our own pace is there to be used up. */
+function isRunningOut({ limit, bucket, left, capacity }: WireBudget): boolean {
+  return bucket === null && limit !== 'own-pace' && left < capacity * SHARE_LOW
+}
+
+type WireBudget = WireAcmeStatus['authorities'][number]['budgets'][number]
 
 function judgeQueue({ queue }: WireAcmeStatus): Finding {
   const waiting = queue.filter(({ count }) => count > 0)

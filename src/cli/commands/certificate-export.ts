@@ -42,7 +42,10 @@ async function exportPem(
 ): Promise<void> {
   const client = await clientOf(context, options)
   const path = `/certificates/${encodeURIComponent(name)}/export`
-  const exported = await client.call({ path, answer: exportedCertificateSchema })
+  const exported = await context.terminal.progress(
+    () => `Exporting ${name}`,
+    () => client.call({ path, answer: exportedCertificateSchema }),
+  )
   const { certificate, pem } = exported
   if (options.out === undefined) {
     printResult(context, options, { data: exported, text: () => pem })

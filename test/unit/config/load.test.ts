@@ -57,6 +57,29 @@ describe('loadConfig', () => {
     expect(config.api.listen).toEqual({ host: '::1', port: 80 })
   })
 
+  it('reads settings that differ between CAs as a map or as text, and hides the secret ones', async () => {
+    const yaml = [
+      'acme:',
+      '  ca: [letsencrypt, zerossl]',
+      '  eab: { zerossl: "kid:c2VjcmV0" }',
+      '  limits: { letsencrypt: { orders-per-account: 3000/3h } }',
+    ].join('\n')
+    const asMap = await load({ yaml })
+    const asText = await load({
+      flags: {
+        'acme.ca': 'letsencrypt,zerossl',
+        'acme.eab': 'zerossl=kid:c2VjcmV0',
+        'acme.limits': 'letsencrypt.orders-per-account=3000/3h',
+      },
+    })
+    expect(asMap.config.acme).toEqual(asText.config.acme)
+    for (const { settings } of [asMap, asText]) {
+      expect(JSON.stringify(explainConfig(settings))).not.toContain('c2VjcmV0')
+    }
+    const bad = load({ yaml: 'acme.eab: { zerossl: c2VjcmV0 }' })
+    await expect(bad).rejects.toThrow(/^acme\.eab is \[hidden\] .*not of the form kid:hmac/)
+  })
+
   it.each(['', '# nothing yet', 'api:', 'api:\n  listen:'])(
     'takes %j for no settings',
     async (yaml) => {
