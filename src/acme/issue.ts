@@ -55,7 +55,8 @@ export async function unusedCertificate(
 ): Promise<Certificate | undefined> {
   if (certificateId === undefined || !(await orders.isUnused(certificateId))) return undefined
   const certificate = await certs.find(certificateId)
-  return certificate && certificate.renewAt > clock.now() ? certificate : undefined
+  const isGood = certificate && !certificate.revokedAt && certificate.renewAt > clock.now()
+  return isGood ? certificate : undefined
 }
 
 async function finish(work: Work, open: OpenOrder, desk: Desk): Promise<Certificate> {

@@ -46,6 +46,8 @@ export type Fault =
   | { readonly kind: 'cut' }
   /** Another body than Pebble's. */
   | { readonly kind: 'replace'; readonly body: (original: string) => string | Buffer }
+  /** A header more, or another. */
+  | { readonly kind: 'header'; readonly name: string; readonly value: string }
   /** Told of it, before or after Pebble: for killing somebody right then. */
   | {
       readonly kind: 'notify'
@@ -206,6 +208,10 @@ async function serve(
     case 'replace': {
       const reply = await toPebble(asked, body)
       return send({ ...reply, body: Buffer.from(fault.body(reply.body.toString())) })
+    }
+    case 'header': {
+      const reply = await toPebble(asked, body)
+      return send({ ...reply, headers: { ...reply.headers, [fault.name]: fault.value } })
     }
     case 'html':
       await says(fault.status, 'text/html', fault.retryAfter)

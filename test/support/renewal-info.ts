@@ -7,7 +7,7 @@ export async function setRenewalInfo(
   chainPem: string,
   answer: string,
 ): Promise<void> {
-  const [leaf = ''] = /-----BEGIN[^]+?-----END CERTIFICATE-----/.exec(chainPem) ?? []
+  const [leaf = ''] = /-----BEGIN[\s\S]+?-----END CERTIFICATE-----/.exec(chainPem) ?? []
   const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
   const asking = request(`${managementUrl}/set-renewal-info/`, {
     ...{ method: 'POST', ca: httpsRootPem, headers: { 'User-Agent': 'Postern' } },
