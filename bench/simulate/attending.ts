@@ -1,0 +1,303 @@
+import {
+  type CertificateLife,
+  type Host,
+  type HostEvent,
+  hasLeft,
+  isEndNear,
+  type MoveContext,
+  moveHost,
+  urgencyOf,
+} from '../../src/hosts/index.ts'
+import { type Duration, days, type Random, type Reason } from '../../src/kernel/index.ts'
+import { type CertificateBook, type HeldCertificate, toLife } from './certificate-book.ts'
+import type { SimulatedNeed } from './choosing.ts'
+import { type Fleet, REASONS } from './fleet.ts'
+import type { RefusedBecause, SimulatedIssuer } from './issuing.ts'
+import type { ExpiryCause, Meter } from './meter.ts'
+import type { Population } from './population.ts'
+import { HOUR_MS } from './scenario.ts'
+import type { WaitingLine } from './waiting-line.ts'
+
+// One run with a leased host, as `src/lifecycle/attend.ts` makes it:
+//
+//   look ──► needs a certificate? ──► admit ──► issue ──► soak ──► put to use ──► served
+//    └ waiting, left                    └ queue, wait  └ refused
+//
+// Every step is a move of the real state machine. Looks that would find what the last one found are
+// left out: a host with which nothing is wrong comes back when its DNS changes or its renewal is due.
+
+export interface Attending {
+  /** Takes a host as far as it goes now. */
+  attend(host: number, via: Via, nowMs: number): void
+  /** Its certificate nears its end, or has run out. */
+  end(host: number, nowMs: number): void
+  /** Its CA is asked whether the plan of its certificate still holds. */
+  ask(host: number, nowMs: number): void
+}
+
+type Via = 'due' | 'queue'
+
+/** What the store remembers for later. */
+export interface Agenda {
+  due(host: number, atMs: number): void
+  never(host: number): void
+  ends(host: number, atMs: number): void
+  asks(host: number, atMs: number): void
+}
+
+export interface AttendingDeps {
+  readonly population: Population
+  readonly fleet: Fleet
+  readonly book: CertificateBook
+  readonly issuer: SimulatedIssuer
+  readonly line: WaitingLine
+  readonly agenda: Agenda
+  readonly meter: Meter
+  readonly random: Random
+  /** Was it to be avoided that this certificate ran out? */
+  readonly judgeEnd: (host: number, certificate: HeldCertificate) => ExpiryCause
+  /** All edges serve another certificate from now on. */
+  readonly onServed: (host: number, before: HeldCertificate | undefined, nowMs: number) => void
+}
+
+const SOAK_MS = HOUR_MS
+const IDLE_AFTER: Duration = days(180)
+/** The regular look at a host with which nothing is wrong, and at one that fails for long. */
+const LOOK_EVERY_MS = 24 * HOUR_MS
+const SELDOM_MS = 20 * HOUR_MS
+/** How often a CA that does not answer is asked for a window. */
+const POLL_MS = 6 * HOUR_MS
+/** Another node takes over when a lease has run out. */
+const LEASE_MS = 31_000
+
+const NO_CHECKS: Host['checks'] = []
+
+/** A host in hand: as it is by now, and what goes with every move. */
+interface Run {
+  readonly host: number
+  readonly via: Via
+  readonly nowMs: number
+  readonly context: MoveContext
+  /** The certificate in use. */
+  readonly current: HeldCertificate | undefined
+  state: Host
+}
+
+export function createAttending(deps: AttendingDeps): Attending {
+  const { population, fleet, book, issuer, line, agenda, meter, random } = deps
+
+  const openRun = (host: number, via: Via, nowMs: number): Run => {
+    const context = { now: new Date(nowMs), random, idleAfter: IDLE_AFTER }
+    const current = book.current(host)
+    const state = fleet.read(host, context.now)
+    // Whoever's turn in the line has come is due, whatever was guessed when it was put there.
+    const due = via === 'queue' ? { ...state, nextAttemptAt: context.now } : state
+    return { host, via, nowMs, context, current, state: due }
+  }
+  const move = (run: Run, event: HostEvent): void => {
+    meter.counts.moves += 1
+    run.state = moveHost(run.state, event, run.context)
+  }
+  /** Writes the host, and when it comes again. */
+  const release = ({ host, state, nowMs }: Run): void => {
+    fleet.write(host, state)
+    line.remove(host)
+    const at = state.nextAttemptAt?.getTime()
+    if (at === undefined) agenda.never(host)
+    else agenda.due(host, skipsLooks(state, at - nowMs) ? nextNews(host, at, nowMs) : at)
+  }
+  const nextNews = (host: number, atMs: number, nowMs: number): number => {
+    const changesMs = population.dnsChangesMs(host, nowMs)
+    if (population.dnsAt(host, nowMs) === 'wrong') {
+      return Math.max(atMs, changesMs + random.fraction() * (atMs - nowMs))
+    }
+    return Math.min(atMs, changesMs + random.fraction() * LOOK_EVERY_MS)
+  }
+
+  const findWrong = (run: Run): void => {
+    const found = { reason: REASONS.wrongTarget, checks: NO_CHECKS }
+    move(run, { kind: 'not-ready', ...found, life: lifeOf(run), isAway: true })
+    if (hasLeft(run.state, run.context.now)) {
+      meter.counts.left += 1
+      move(run, { kind: 'left', ...found })
+    }
+    release(run)
+  }
+  const putToUse = (run: Run, certificate: HeldCertificate): void => {
+    const { host, nowMs, current } = run
+    const life = toLife(certificate)
+    book.activate(host, certificate)
+    meter.counts.putToUse += 1
+    agenda.ends(host, nearsEndMs(life))
+    move(run, { kind: 'served', life })
+    deps.onServed(host, current, nowMs)
+    release(run)
+  }
+  const keepOrUse = (run: Run, certificate: HeldCertificate): void => {
+    const { host, nowMs, current, context } = run
+    const life = lifeOf(run)
+    if (current) meter.noteLateness(nowMs - current.renewAtMs)
+    if (!life || isEndNear(life, context.now)) {
+      putToUse(run, certificate)
+      return
+    }
+    book.save(host, certificate)
+    move(run, { kind: 'soaking', until: new Date(nowMs + SOAK_MS), life })
+    release(run)
+  }
+
+  const queue = (run: Run): void => {
+    const { host, nowMs, via } = run
+    if (via === 'queue') meter.counts.fruitlessClaims += 1
+    const until = new Date(nowMs + QUEUED_MS)
+    move(run, { kind: 'queued', reason: REASONS.rateLimited, until, life: lifeOf(run) })
+    fleet.write(host, run.state)
+    agenda.never(host)
+    line.enqueue(host, run.state.urgency)
+  }
+  const hold = (run: Run, need: SimulatedNeed, { because, until }: Held): void => {
+    const { host, nowMs } = run
+    const life = lifeOf(run)
+    move(run, { kind: 'held', reason: HELD_REASONS[because], until, life })
+    release(run)
+    const everyMs = (run.state.nextAttemptAt?.getTime() ?? nowMs) - nowMs
+    if (because !== 'ca-down' || everyMs <= 0) return
+    // The same answer every few minutes, to hundreds of thousands, is counted and not played.
+    const newsMs = population.dnsChangesMs(host, nowMs)
+    const latestMs = Math.min(newsMs, life ? nearsEndMs(life) : newsMs)
+    const freshMs = issuer.nothingNewBefore(need, latestMs, nowMs)
+    if (freshMs <= nowMs + everyMs) return
+    agenda.due(host, freshMs + everyMs * random.fraction())
+    meter.noteSkipped({ fromMs: nowMs, toMs: freshMs, everyMs })
+  }
+  const askIssuer = (run: Run, need: SimulatedNeed, ca: number): void => {
+    const { host, nowMs } = run
+    const outcome = issuer.issue(need, ca, nowMs)
+    switch (outcome.kind) {
+      case 'issued':
+        keepOrUse(run, outcome.certificate)
+        break
+      case 'queued':
+        queue(run)
+        break
+      case 'lost':
+        line.remove(host)
+        agenda.due(host, nowMs + LEASE_MS)
+        break
+      case 'refused': {
+        const { because, retryAtMs } = outcome
+        const retryAt = retryAtMs === undefined ? undefined : new Date(retryAtMs)
+        const reason = REFUSED_REASONS[because]
+        move(run, { kind: 'refused', reason, retryAt, life: lifeOf(run) })
+        release(run)
+      }
+    }
+  }
+  const getCertificate = (run: Run): void => {
+    const { host, nowMs, context, current, via } = run
+    const urgency = urgencyOf(run.state, lifeOf(run), context)
+    const waitingSinceMs = run.state.queuedAt?.getTime() ?? nowMs
+    const need: SimulatedNeed = { host, urgency, current, waitingSinceMs }
+    const admission = issuer.admit(need, nowMs)
+    if (admission.kind === 'wait') hold(run, need, admission)
+    // Nobody passes those who wait.
+    else if (admission.kind === 'queue' || (via === 'due' && line.sizeOf(urgency) > 0)) queue(run)
+    else askIssuer(run, need, admission.ca)
+  }
+
+  const end = (host: number, nowMs: number): void => {
+    const run = openRun(host, 'due', nowMs)
+    const { current, state } = run
+    if (!current) return
+    if (current.notAfterMs <= nowMs) {
+      meter.expired(deps.judgeEnd(host, current), nowMs)
+      if (state.leftAt === undefined) return
+      book.drop(host)
+      move(run, { kind: 'ended' })
+      fleet.write(host, run.state)
+      return
+    }
+    agenda.ends(host, current.notAfterMs)
+    if (state.queuedAt === undefined || state.urgency === 'expiring') return
+    // What `promoteExpiring` does in the store.
+    fleet.write(host, { ...state, urgency: 'expiring', queuedAt: undefined })
+    line.remove(host)
+    agenda.due(host, nowMs)
+  }
+  const ask = (host: number, nowMs: number): void => {
+    const run = openRun(host, 'due', nowMs)
+    const { current } = run
+    if (!current || current.notAfterMs <= nowMs) return
+    if (book.waiting(host)) {
+      agenda.asks(host, nowMs + SOAK_MS)
+      return
+    }
+    const answer = issuer.ask(host, current, nowMs)
+    if (answer === 'down') agenda.asks(host, nowMs + POLL_MS * random.fraction())
+    if (answer === 'down' || answer === current) return
+    book.replan(host, answer)
+    const life = toLife(answer)
+    const urgency = urgencyOf(run.state, life, run.context)
+    move(run, { kind: 'renewal-moved', renewAt: life.renewAt, urgency })
+    if (run.state.queuedAt) fleet.write(host, run.state)
+    else release(run)
+  }
+
+  return {
+    attend: (host, via, nowMs) => {
+      const run = openRun(host, via, nowMs)
+      const { current } = run
+      const waiting = book.waiting(host)
+      meter.counts.looks += 1
+      if (population.dnsAt(host, nowMs) === 'wrong') {
+        findWrong(run)
+      } else if (!waiting && current && current.renewAtMs > nowMs) {
+        move(run, { kind: 'looked', checks: NO_CHECKS, life: toLife(current) })
+        release(run)
+      } else {
+        move(run, { kind: 'ready', checks: NO_CHECKS })
+        if (waiting) putToUse(run, waiting)
+        else getCertificate(run)
+      }
+    },
+    end,
+    ask,
+  }
+}
+
+function lifeOf({ current }: Run): CertificateLife | undefined {
+  return current && toLife(current)
+}
+
+interface Held {
+  readonly because: keyof typeof HELD_REASONS
+  readonly until: Date | undefined
+}
+
+/** What those who wait in line are told; nothing depends on it. */
+const QUEUED_MS = HOUR_MS
+
+const HELD_REASONS: Readonly<Record<'ca-down' | 'rate-limited' | 'paused', Reason>> = {
+  'ca-down': REASONS.unavailable,
+  'rate-limited': REASONS.rateLimited,
+  paused: REASONS.paused,
+}
+
+const REFUSED_REASONS: Readonly<Record<RefusedBecause, Reason>> = {
+  unavailable: REASONS.unavailable,
+  'rate-limited': REASONS.rateLimited,
+  rejected: REASONS.rejected,
+  paused: REASONS.paused,
+}
+
+/** Nothing but a change would make the next look find anything new. */
+function skipsLooks({ state, reason }: Host, delayMs: number): boolean {
+  if (reason === REASONS.wrongTarget) return delayMs >= SELDOM_MS
+  return state === 'active' && reason === undefined
+}
+
+/** When it becomes one of those that end soon; the rule is `isEndNear`. */
+function nearsEndMs({ notBefore, notAfter }: CertificateLife): number {
+  const end = notAfter.getTime()
+  return end - Math.min(2 * LOOK_EVERY_MS, (end - notBefore.getTime()) / 4) + 1
+}

@@ -1,0 +1,123 @@
+import type { RenewalCause } from '../../src/acme/index.ts'
+import type { CertificateLife } from '../../src/hosts/index.ts'
+
+/** A certificate that Postern holds, with its plan. */
+export interface HeldCertificate {
+  /** Which CA it is from, by number. */
+  readonly ca: number
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly heldSinceMs: number
+  readonly renewAtMs: number
+  readonly because: RenewalCause
+  /** What the CA suggested when it was last asked; `NaN`: nothing. */
+  readonly windowStartMs: number
+  readonly windowEndMs: number
+}
+
+/** The certificates that hosts use, and those that wait out their soak. */
+export interface CertificateBook {
+  current(host: number): HeldCertificate | undefined
+  waiting(host: number): HeldCertificate | undefined
+  /** Keeps one that is not used yet. */
+  save(host: number, certificate: HeldCertificate): void
+  /** Puts it to use. */
+  activate(host: number, certificate: HeldCertificate): void
+  /** The one in use has another plan. */
+  replan(host: number, certificate: HeldCertificate): void
+  /** The key is destroyed: there is none any more. */
+  drop(host: number): void
+  /** How many are in use, and how long on average from their first day to their planned renewal. */
+  readonly inUse: number
+  readonly meanUseMs: number
+}
+
+const CAUSES: readonly RenewalCause[] = [
+  ...(['ca-suggested-it', 'ca-says-now', 'two-thirds-used', 'half-used'] as const),
+  ...(['term-ends', 'nearly-expired'] as const),
+]
+
+/** Where a field stands in the record of a host. */
+const CA = 0
+const CAUSE = 1
+const NOT_BEFORE = 2
+const NOT_AFTER = 3
+const HELD_SINCE = 4
+const RENEW_AT = 5
+const WINDOW_START = 6
+const WINDOW_END = 7
+const FIELDS = 8
+
+export function createCertificateBook(hosts: number): CertificateBook {
+  const records = new Float64Array(hosts * FIELDS)
+  const waiting = new Map<number, HeldCertificate>()
+  let [inUse, usesMs] = [0, 0]
+
+  const drop = (host: number): void => {
+    const at = host * FIELDS
+    if (!records[at + NOT_AFTER]) return
+    inUse -= 1
+    usesMs -= (records[at + RENEW_AT] ?? 0) - (records[at + NOT_BEFORE] ?? 0)
+    records[at + NOT_AFTER] = 0
+  }
+  const use = (host: number, certificate: HeldCertificate): void => {
+    drop(host)
+    const at = host * FIELDS
+    records[at + CA] = certificate.ca
+    records[at + CAUSE] = CAUSES.indexOf(certificate.because)
+    records[at + NOT_BEFORE] = certificate.notBeforeMs
+    records[at + NOT_AFTER] = certificate.notAfterMs
+    records[at + HELD_SINCE] = certificate.heldSinceMs
+    records[at + RENEW_AT] = certificate.renewAtMs
+    records[at + WINDOW_START] = certificate.windowStartMs
+    records[at + WINDOW_END] = certificate.windowEndMs
+    inUse += 1
+    usesMs += certificate.renewAtMs - certificate.notBeforeMs
+  }
+  return {
+    current: (host) => {
+      const at = host * FIELDS
+      const notAfterMs = records[at + NOT_AFTER] ?? 0
+      if (notAfterMs === 0) return undefined
+      return {
+        notAfterMs,
+        ca: records[at + CA] ?? 0,
+        because: CAUSES[records[at + CAUSE] ?? 0] ?? 'ca-suggested-it',
+        notBeforeMs: records[at + NOT_BEFORE] ?? 0,
+        heldSinceMs: records[at + HELD_SINCE] ?? 0,
+        renewAtMs: records[at + RENEW_AT] ?? 0,
+        windowStartMs: records[at + WINDOW_START] ?? 0,
+        windowEndMs: records[at + WINDOW_END] ?? 0,
+      }
+    },
+    waiting: (host) => waiting.get(host),
+    save: (host, certificate) => waiting.set(host, certificate),
+    activate: (host, certificate) => {
+      waiting.delete(host)
+      use(host, certificate)
+    },
+    replan: use,
+    drop,
+    get inUse() {
+      return inUse
+    },
+    get meanUseMs() {
+      return inUse === 0 ? 0 : usesMs / inUse
+    },
+  }
+}
+
+/** As the state machine reads it. */
+export function toLife({
+  notBeforeMs,
+  notAfterMs,
+  renewAtMs,
+  because,
+}: HeldCertificate): CertificateLife {
+  return {
+    notBefore: new Date(notBeforeMs),
+    notAfter: new Date(notAfterMs),
+    renewAt: new Date(renewAtMs),
+    renewBecause: because,
+  }
+}

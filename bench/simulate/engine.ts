@@ -1,0 +1,106 @@
+import { URGENCIES } from '../../src/kernel/index.ts'
+import { MINUTE_MS } from './calendar.ts'
+import type { Meter } from './meter.ts'
+import type { SimulationOptions } from './options.ts'
+import { DAY_MS, HOUR_MS, type Scenario } from './scenario.ts'
+import { createWorld, type World } from './world.ts'
+
+export interface SimulationResult {
+  readonly scenario: Scenario
+  readonly meter: Meter
+  /** How many certificates in use the CA wanted replaced. */
+  readonly hitCertificates: number
+  /** Hosts by state. */
+  readonly atEnd: Readonly<Record<string, number>>
+}
+
+/** Runs a fleet for years, minute by minute. The same options give the same result. */
+export function simulate(
+  options: SimulationOptions,
+  onDay?: (day: number) => void,
+): SimulationResult {
+  const world = createWorld(options)
+  const { scenario, meter } = world
+  const minutes = (scenario.endMs - scenario.startMs) / MINUTE_MS
+  let hitCertificates = 0
+  // Time never goes back: what was put into the minute that is being played is late by less than it.
+  let nowMs = scenario.startMs
+  const at = (dueMs: number): number => {
+    nowMs = Math.max(nowMs, dueMs)
+    return nowMs
+  }
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const startMs = scenario.startMs + minute * MINUTE_MS
+    if (startMs === world.incident.atMs) hitCertificates = beginIncident(world)
+    if (startMs === world.incident.revokesMs)
+      meter.counts.revokedInUse = countConcerned(world, startMs)
+    playMinute(world, minute, at)
+    world.meter.noteBudget(world.preferredCa.accountOrdersLeft(nowMs), nowMs)
+    if (minute % HOUR_MINUTES === HOUR_MINUTES - 1) {
+      meter.noteHour({ queued: world.line.size, inUse: world.book.inUse }, nowMs)
+    }
+    if (minute % DAY_MINUTES === 0) onDay?.(minute / DAY_MINUTES)
+  }
+  return { scenario, meter, hitCertificates, atEnd: countStates(world) }
+}
+
+const HOUR_MINUTES = HOUR_MS / MINUTE_MS
+const DAY_MINUTES = DAY_MS / MINUTE_MS
+
+type At = (dueMs: number) => number
+
+function playMinute(world: World, minute: number, at: At): void {
+  const { arrivals, due, endings, questions, attending, fleet } = world
+  for (const host of arrivals.take(minute)) {
+    const nowMs = at(arrivals.dueMs(host))
+    fleet.add(host, new Date(nowMs))
+    due.put(host, nowMs)
+  }
+  for (const host of questions.take(minute)) attending.ask(host, at(questions.dueMs(host)))
+  // What comes out of it may be due in the same minute.
+  for (let hosts = due.take(minute); hosts.length > 0; hosts = due.take(minute)) {
+    for (const host of hosts) attending.attend(host, 'due', at(due.dueMs(host)))
+  }
+  claimQueued(world, at(world.scenario.startMs + (minute + 1) * MINUTE_MS - 1))
+  for (const host of endings.take(minute)) attending.end(host, at(endings.dueMs(host)))
+}
+
+/** Those who wait, the most urgent first, as far as there is room for them. */
+function claimQueued({ line, issuer, attending }: World, nowMs: number): void {
+  for (const urgency of URGENCIES) {
+    if (line.sizeOf(urgency) === 0) continue
+    const claimed = line.claim(urgency, issuer.room(urgency, nowMs))
+    for (const host of claimed) attending.attend(host, 'queue', nowMs)
+  }
+}
+
+/** The CA moves windows into the past; each host hears of it when it asks next. */
+function beginIncident({ population, book, incident, questions }: World): number {
+  let hit = 0
+  for (let host = 0; host < population.hosts; host += 1) {
+    const current = book.current(host)
+    if (!current || !incident.concerns(host, current)) continue
+    questions.put(host, incident.asksMs())
+    hit += 1
+  }
+  return hit
+}
+
+function countConcerned({ population, book, incident }: World, nowMs: number): number {
+  let concerned = 0
+  for (let host = 0; host < population.hosts; host += 1) {
+    const current = book.current(host)
+    if (!current || current.notAfterMs <= nowMs || !incident.concerns(host, current)) continue
+    if (population.isRightThroughout(host, incident.atMs, nowMs)) concerned += 1
+  }
+  return concerned
+}
+
+function countStates({ population, fleet, line }: World): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = { waitingForBudget: line.size }
+  for (let host = 0; host < population.hosts; host += 1) {
+    const state = fleet.stateOf(host)
+    counts[state] = (counts[state] ?? 0) + 1
+  }
+  return counts
+}
