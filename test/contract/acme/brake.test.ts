@@ -1,24 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Clock, minutes, systemClock } from '../../../src/kernel/index.ts'
+import { minutes } from '../../../src/kernel/index.ts'
 import type { Store } from '../../../src/store/index.ts'
 import { type AcmeWorld, aHostname, anIssuer, startAcmeWorld } from '../../support/acme-world.ts'
 import type { FaultRule } from '../../support/fault-front.ts'
+import { aMovableClock } from '../../support/movable-clock.ts'
 import { pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
 import { openSqliteTestStore } from '../../support/stores.ts'
 
 const never = new AbortController().signal
-
-/** The real time, and later once it was moved. */
-function aMovableClock(): Clock & { move(ms: number): void } {
-  let movedMs = 0
-  return {
-    ...systemClock,
-    now: () => new Date(systemClock.now().getTime() + movedMs),
-    move: (ms) => {
-      movedMs += ms
-    },
-  }
-}
 
 describe.skipIf(pebbleIsMissing)(`a CA that wants to be left alone ${pebbleLabel}`, () => {
   let world: AcmeWorld
