@@ -2,7 +2,12 @@ import { readFile, rm } from 'node:fs/promises'
 import { openKeys } from '../src/app/open-keys.ts'
 import { systemClock, systemRandom } from '../src/kernel/index.ts'
 import { openStore } from '../src/store/index.ts'
-import { createMetrics, createStoreRecord, openLog } from '../src/telemetry/index.ts'
+import {
+  createMetrics,
+  createStoreRecord,
+  createVaultRecord,
+  openLog,
+} from '../src/telemetry/index.ts'
 import type { Vault } from '../src/vault/index.ts'
 import { createTestCa, type TestCa } from '../test/support/certificates.ts'
 import { childrenOf } from '../test/support/clients.ts'
@@ -122,15 +127,15 @@ const BATCH_ROWS = 500
 
 async function prepareStore(hosts: number, ca: TestCa): Promise<string> {
   const directory = await makeDirectory()
-  const log = openLog({ level: 'silent' })
+  const telemetry = { log: openLog({ level: 'silent' }), metrics: createMetrics() }
   const clock = systemClock
   const location = { url: `sqlite:${directory}/postern.sqlite` }
   const { vault, noteKeys } = await openKeys(
     { store: location, vault: { key: [{ scheme: 'file', rest: `${directory}/master.key` }] } },
-    { clock, variables: { take: () => undefined }, record: { keyFileCreated: () => undefined } },
+    { clock, variables: { take: () => undefined }, record: createVaultRecord(telemetry) },
     new AbortController().signal,
   )
-  const record = createStoreRecord({ log, metrics: createMetrics() })
+  const record = createStoreRecord(telemetry)
   await using store = await openStore(location, { clock, record, role: 'server' })
   await noteKeys(store)
   const shared = Array.from({ length: DISTINCT_CERTIFICATES }, (_, index) =>
@@ -177,6 +182,6 @@ function certificateRow(index: number, issued: ReturnType<TestCa['issue']>, vaul
       owner: `${hostname}/${id}`,
       version: 1,
     }),
-    ...{ source: 'bench', is_current: 1, created_at: issued.notBefore.getTime() },
+    ...{ source: 'bench', key_type: 'ec', is_current: 1, created_at: issued.notBefore.getTime() },
   }
 }
