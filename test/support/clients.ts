@@ -27,14 +27,15 @@ export function curl(
   ])
 }
 
-/** `openssl s_client` with one SNI name (none if `undefined`): what a handshake shows. */
+/** `openssl s_client` with one SNI name (none if `undefined`): what a handshake shows, and what is said to `input`. */
 export function openssl(
   port: number,
   servername: string | undefined,
   extra: readonly string[] = [],
+  input = '',
 ): Promise<ClientAnswer> {
   const sni = servername === undefined ? ['-noservername'] : ['-servername', servername]
-  return run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...sni, ...extra])
+  return run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...sni, ...extra], input)
 }
 
 function run(program: string, args: readonly string[], input = ''): Promise<ClientAnswer> {
