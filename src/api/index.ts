@@ -16,6 +16,7 @@ export type {
   AcmeView,
   ApiPorts,
   AuthorityView,
+  BroughtCertificate,
   BudgetView,
   CertificatesPort,
   CertificateUpload,

@@ -59,6 +59,8 @@ export interface HostView {
   readonly nextAttemptAt?: Date | null | undefined
   readonly account: string
   readonly certificateFrom: 'acme' | 'customer'
+  /** Our CA takes over when what the customer brought ends. */
+  readonly takeOver: boolean
   readonly queuedAt?: Date | null | undefined
   readonly leftAt?: Date | null | undefined
 }
@@ -82,10 +84,20 @@ export interface HostLifePort {
   renewNow(hostname: Hostname): Promise<unknown>
   retire(hostname: Hostname): Promise<unknown>
   /** Checks the customer's own certificate and puts it to use; throws 'certs/bad-upload'. */
-  bringCertificate(hostname: Hostname, upload: CertificateUpload): Promise<unknown>
-  /** Our CA renews what the customer brought, and later ones. Idempotent. */
+  bringCertificate(hostname: Hostname, brought: BroughtCertificate): Promise<unknown>
+  /** A CA is asked for the next certificate, from now on. Idempotent. */
   handOver(hostname: Hostname): Promise<unknown>
-  revoke(certificateId: string, reason: WireRevocationReason): Promise<Revocation>
+  revoke(
+    certificateId: string,
+    reason: WireRevocationReason,
+    signal: AbortSignal,
+  ): Promise<Revocation>
+}
+
+export interface BroughtCertificate {
+  readonly upload: CertificateUpload
+  /** Whether a CA is asked when this one ends, if nobody brings another. */
+  readonly whenItEnds: 'take-over' | 'leave-to-owner'
 }
 
 /** What a customer brings: read into memory, and nowhere else. */
@@ -96,6 +108,7 @@ export type CertificateUpload =
 
 export type Revocation =
   | { readonly kind: 'revoked' }
+  | { readonly kind: 'not-found' }
   | { readonly kind: 'refused'; readonly reason: Reason }
 
 export interface CertificatesPort {

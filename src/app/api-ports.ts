@@ -31,7 +31,7 @@ export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metric
     ...{ hosts, accounts, events, webhooks, hostLife: lifecycle, certificates: certs },
     acme: {
       describe: () => issuer.describe(),
-      queue: async () => describeQueue(await lifecycle.queue(), store),
+      queue: async () => describeQueue((await lifecycle.queue()).waiting, store),
       forecast,
     },
     links: {

@@ -61,7 +61,7 @@ describe("a customer's own certificate", () => {
       hosts: { ...NO_PAGES, find: async () => aHost() },
       hostLife: {
         ...NO_DEEDS,
-        bringCertificate: async (_, upload) => {
+        bringCertificate: async (_, { upload }) => {
           if ('pkcs12' in upload) kept.push(upload.pkcs12)
         },
       },
@@ -71,12 +71,14 @@ describe("a customer's own certificate", () => {
     expect(kept).toEqual([Buffer.alloc(10)])
   })
 
-  it('is renewed by our CA if asked, at once or later', async () => {
+  it('is followed by ours when it ends, or at once, if asked', async () => {
     const { json } = await call('PUT', PATH, { body: { ...PEM, takeOver: true } })
-    expect(json().certificateFrom).toBe('acme')
-    await call('PUT', PATH, { body: PEM })
+    expect(json()).toMatchObject({ certificateFrom: 'customer', takeOver: true })
     expect((await call('DELETE', PATH)).json().certificateFrom).toBe('acme')
-    expect(api.world.deeds.filter((deed) => deed.startsWith('hand over'))).toHaveLength(2)
+    expect(api.world.deeds).toEqual([
+      'bring email.customer.test 29 + 38 characters, then take over',
+      'hand over email.customer.test',
+    ])
   })
 
   it.each<[string, unknown, number, string]>([
@@ -197,6 +199,16 @@ describe('revocation', () => {
       message: 'It is revoked already.',
       fix: 'Nothing.',
     })
+  })
+
+  it('of what is gone by then is 404', async () => {
+    await using late = await startTestApi({
+      certificates: { ...NO_CERTIFICATES, find: async () => aCertificate() },
+      hostLife: { ...NO_DEEDS, revoke: async () => ({ kind: 'not-found' }) },
+    })
+    const path = `/certificates/${aCertificate().id}/revoke`
+    const { status } = await call('POST', path, { at: late, body: { reason: 'superseded' } })
+    expect(status).toBe(404)
   })
 
   it('of what we do not have is 404', async () => {

@@ -68,8 +68,7 @@ describe('cert import', () => {
     expect(api.world.deeds).toEqual([
       `bring ${HOST} a file under pass one`,
       `bring ${HOST} a file under pass two`,
-      `bring ${HOST} a file under pass 3`,
-      `hand over ${HOST}`,
+      `bring ${HOST} a file under pass 3, then take over`,
     ])
   })
 

@@ -73,6 +73,7 @@ describe('hosts', () => {
       nextAttemptAt: '2026-12-22T12:00:00.000Z',
       account: 'default',
       certificateFrom: 'acme',
+      takeOver: false,
       queuedAt: null,
       leftAt: null,
     })

@@ -34,6 +34,7 @@ export function aHost(overrides: Partial<HostView> = {}): HostView {
     nextAttemptAt: new Date('2026-12-22T12:00:00Z'),
     account: 'default',
     certificateFrom: 'acme',
+    takeOver: false,
     ...overrides,
   }
 }
@@ -189,13 +190,15 @@ function hostLifeIn({ hosts, certificates, deeds }: World): HostLifePort {
       certificates.delete(hostname)
       hosts.set(hostname, aHost({ hostname, state: 'retired', httpsSafe: false }))
     },
-    bringCertificate: async (hostname, upload) => {
+    bringCertificate: async (hostname, { upload, whenItEnds }) => {
       const what =
         'pem' in upload
           ? `${upload.pem.chain.length} + ${upload.pem.key.length} characters`
           : `${upload.pkcs12.toString()} under ${upload.password}`
-      deeds.push(`bring ${hostname} ${what}`)
-      hosts.set(hostname, aHost({ hostname, certificateFrom: 'customer' }))
+      const then = whenItEnds === 'take-over' ? ', then take over' : ''
+      deeds.push(`bring ${hostname} ${what}${then}`)
+      const takeOver = whenItEnds === 'take-over'
+      hosts.set(hostname, aHost({ hostname, certificateFrom: 'customer', takeOver }))
       certificates.set(hostname, aCertificate({ hostname, source: 'customer' }))
     },
     handOver: async (hostname) => {

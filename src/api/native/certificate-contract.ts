@@ -52,7 +52,7 @@ export const certificatesQuery = z.strictObject({
   expiringBefore: z.iso.datetime({ offset: true }).or(z.iso.date()).optional(),
 })
 
-/** The customer's own certificate. With `takeOver` our CA renews it. */
+/** The customer's own certificate. With `takeOver` our CA takes over when it ends. */
 export const bringCertificateBody = z.union([
   z.strictObject({
     certificate: z.string().min(1).max(PEM_CHARACTERS_MAX),

@@ -110,6 +110,9 @@ function exportRoutes(app: ZodApp, { certificates, record }: CertificateRoutesDe
   )
 }
 
+/** Less than the command line waits for an answer. */
+const REVOCATION_MS_MAX = 60_000
+
 function revokeRoute(app: ZodApp, { certificates, hostLife }: CertificateRoutesDeps): void {
   app.post(
     '/certificates/:certificate/revoke',
@@ -124,7 +127,9 @@ function revokeRoute(app: ZodApp, { certificates, hostLife }: CertificateRoutesD
     },
     async ({ params, body }) => {
       const { id } = await requireCertificate(certificates, params.certificate)
-      const outcome = await hostLife.revoke(id, body.reason)
+      const signal = AbortSignal.timeout(REVOCATION_MS_MAX)
+      const outcome = await hostLife.revoke(id, body.reason, signal)
+      if (outcome.kind === 'not-found') throw notFound()
       if (outcome.kind === 'refused') throw notRevoked(outcome.reason)
       return certificateToWire(await requireCertificate(certificates, id))
     },
@@ -144,7 +149,11 @@ async function requireCertificate(
     ? await certificates.current(requireHostname(idOrHost))
     : await certificates.find(idOrHost)
   if (found) return found
-  throw new ApiError('certs/not-found', 'There is no such certificate.', {
+  throw notFound()
+}
+
+function notFound(): ApiError {
+  return new ApiError('certs/not-found', 'There is no such certificate.', {
     fix: 'Name a host with a certificate, or an id from `postern cert list`.',
   })
 }

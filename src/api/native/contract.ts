@@ -100,6 +100,8 @@ export const hostSchema = z
     account: z.string(),
     /** Who provides its certificates: our CA, or the customer. */
     certificateFrom: z.enum(['acme', 'customer']),
+    /** Our CA takes over when what the customer brought ends. */
+    takeOver: z.boolean(),
     /** Since when it waits for room at a CA. */
     queuedAt: instant.nullable(),
     /** Since when its DNS does not lead to us any more, of a host that once was active. */

@@ -30,7 +30,6 @@ export function hostCertificateRoutes({
       async ({ params, body }) => {
         const { hostname } = await requireLivingHost(hosts, params.host)
         await bring(hostLife, hostname, body)
-        if (body.takeOver) await hostLife.handOver(hostname)
         return hostNow({ hosts, certificates }, hostname)
       },
     )
@@ -60,14 +59,16 @@ async function bring(
   hostname: Hostname,
   body: z.output<typeof bringCertificateBody>,
 ): Promise<void> {
+  const whenItEnds = body.takeOver ? 'take-over' : 'leave-to-owner'
   if ('key' in body) {
-    const { certificate: chain, key } = body
-    await hostLife.bringCertificate(hostname, { pem: { chain, key } })
+    const upload = { pem: { chain: body.certificate, key: body.key } }
+    await hostLife.bringCertificate(hostname, { upload, whenItEnds })
     return
   }
   const pkcs12 = Buffer.from(body.pkcs12, 'base64')
   try {
-    await hostLife.bringCertificate(hostname, { pkcs12, password: body.password })
+    const upload = { pkcs12, password: body.password }
+    await hostLife.bringCertificate(hostname, { upload, whenItEnds })
   } finally {
     pkcs12.fill(0)
   }

@@ -33,6 +33,7 @@ export function hostToWire(host: HostView, certificate: CertificateView | undefi
     nextAttemptAt: host.nextAttemptAt?.toISOString() ?? null,
     account: host.account,
     certificateFrom: host.certificateFrom,
+    takeOver: host.takeOver,
     queuedAt: host.queuedAt?.toISOString() ?? null,
     leftAt: host.leftAt?.toISOString() ?? null,
   }

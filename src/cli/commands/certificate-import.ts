@@ -35,7 +35,7 @@ export function registerCertificateImport(cert: Command, context: CommandContext
     .option('--key <file>', 'its private key in PEM')
     .option('--pkcs12 <file>', 'chain and key as one PKCS#12 file (.pfx, .p12)')
     .option('--password-file <file>', 'its first line opens the PKCS#12 file; - for standard input')
-    .option('--take-over', 'have our CA renew it when its time comes')
+    .option('--take-over', 'have our CA take over when it ends, if nobody brings another')
     .option('--url <url>', 'the server, by default the one on this machine (POSTERN_API_URL)')
     .option(
       '--api-key <key>',

@@ -30,12 +30,16 @@ export function hostToText(host: WireHost, now: Date): string {
     ['certificate', certificate ? `${certificate.serial} by ${certificate.issuer}` : 'none'],
     ['valid until', toInstant(certificate?.notAfter, now)],
     ['renewed', toInstant(certificate?.renewAt, now)],
-    ['comes from', host.certificateFrom === 'customer' ? 'the customer' : undefined],
+    ['comes from', host.certificateFrom === 'customer' ? sourceToText(host) : undefined],
     ['in the queue', toInstant(host.queuedAt, now)],
     ['left', toInstant(host.leftAt, now)],
     ['next look', toInstant(host.nextAttemptAt, now)],
   ])
   return `${facts}${checksToText(host.checks)}`
+}
+
+function sourceToText({ takeOver }: WireHost): string {
+  return `the customer; ${takeOver ? 'ours follows when it ends' : 'ours does not follow'}`
 }
 
 function checksToText(checks: WireHost['checks']): string {
