@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it, vi } from 'vitest'
 import { createCertificateCache } from '../../../src/certs/index.ts'
 import { type Hostname, parseHostname } from '../../../src/kernel/index.ts'
@@ -168,6 +169,29 @@ describe('the cache of contexts', () => {
     table.put(ca.issue(A))
     cache.forget(A)
     expect(await cache.contextFor(A)).toBeDefined()
+  })
+
+  it('says of what it serves when it ends, and whether it was revoked since', async () => {
+    const { cache, table } = aCache()
+    const expired = ca.issue(A, { notAfter: new Date('2026-01-01') })
+    table.put(expired)
+    const before = await cache.contextFor(A)
+    expect(before).toMatchObject({ notAfter: expired.notAfter, isRevoked: false })
+    table.rows.set(A, { ...rowOf(expired), revoked_at: 1 })
+    cache.forget(A)
+    const after = await cache.contextFor(A)
+    expect(after).toMatchObject({ serial: expired.serial, isRevoked: true })
+    // The same certificate: no context was built anew.
+    expect(after?.context).toBe(before?.context)
+  })
+
+  it('serves an RSA certificate', async () => {
+    const { cache, table } = aCache()
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const keyPem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const issued = { ...ca.issue(A, { privateKey }), keyPem }
+    table.rows.set(A, { ...rowOf(issued), key_type: 'rsa' })
+    expect(await cache.contextFor(A)).toMatchObject({ serial: issued.serial })
   })
 
   it('serves no retired host once it is told of it', async () => {
