@@ -22,7 +22,11 @@ export interface TestCa {
   readonly intermediatePem: string
   /** A leaf with its chain, as an ACME CA would send it: leaf and intermediate, no root. */
   issue(hostname: string, wishes?: LeafWishes): IssuedCertificate
+  /** A leaf for a key that is somebody else's, with its chain. */
+  certify(publicKey: KeyObject, wishes: CertifyWishes): string
 }
+
+export type CertifyWishes = Pick<LeafWishes, 'names' | 'notBefore' | 'notAfter'>
 
 export interface LeafWishes {
   /** Names in the certificate; `hostname` alone unless told otherwise. */
@@ -70,6 +74,15 @@ export function createTestCa({ now = new Date() }: { readonly now?: Date } = {})
   return {
     rootPem: root.pem,
     intermediatePem: intermediate.pem,
+    certify: (
+      key,
+      { names = [], notBefore = hoursFrom(now, -1), notAfter = hoursFrom(now, 2160) },
+    ) =>
+      certify(
+        { subject: '', key, serial: newSerial(), notBefore, notAfter },
+        leafExtensions(names, [SERVER_AUTHENTICATION]),
+        intermediate,
+      ) + intermediate.pem,
     issue: (hostname, wishes = {}) => {
       const privateKey = wishes.privateKey ?? newKey()
       const serial = newSerial()
@@ -93,6 +106,10 @@ export function createTestCa({ now = new Date() }: { readonly now?: Date } = {})
       }
     },
   }
+}
+
+function hoursFrom(start: Date, hours: number): Date {
+  return new Date(start.getTime() + hours * HOUR_MS)
 }
 
 /** A new P-256 private key. */
@@ -183,7 +200,10 @@ function distinguishedName(commonName: string): Buffer {
 }
 
 function publicKeyOf(key: KeyObject): Buffer {
-  return createPublicKey(key).export({ format: 'der', type: 'spki' })
+  return (key.type === 'public' ? key : createPublicKey(key)).export({
+    format: 'der',
+    type: 'spki',
+  })
 }
 
 /** UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). */

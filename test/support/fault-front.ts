@@ -5,7 +5,11 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pebble } from '../../src/cli/demo/pebble.ts'
 import { createSelfSigned } from '../../src/cli/demo/self-signed.ts'
-import { systemClock } from '../../src/kernel/index.ts'
+import { type Clock, systemClock } from '../../src/kernel/index.ts'
+import { type CaRules, createCaRules } from './fault-front/ca-rules.ts'
+import type { Question } from './fault-front/ca-state.ts'
+import { readJws } from './fault-front/jws.ts'
+import { createRogues, type Rogue } from './fault-front/rogues.ts'
 
 /** What a request to a CA is for. */
 export type RequestKind =
@@ -46,6 +50,13 @@ export type Fault =
   | { readonly kind: 'cut' }
   /** Another body than Pebble's. */
   | { readonly kind: 'replace'; readonly body: (original: string) => string | Buffer }
+  /** An answer of our own; Pebble sees nothing. */
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly location: string
+      readonly body: string
+    }
   /** A header more, or another. */
   | { readonly kind: 'header'; readonly name: string; readonly value: string }
   /** Told of it, before or after Pebble: for killing somebody right then. */
@@ -77,10 +88,15 @@ export interface FaultFront extends AsyncDisposable {
   readonly requests: readonly RequestKind[]
   /** What the signed requests of a kind said since the last reset; nothing for a POST-as-GET. */
   payloads(kind: RequestKind): readonly unknown[]
+  /** Limits, pauses and what else a real CA does in good health; off until told otherwise. */
+  readonly ca: CaRules
+  /** The next certificates are not what was asked for: one each. */
+  sendRogues(...rogues: readonly Rogue[]): void
 }
 
 export async function startFaultFront(
   pebble: Pick<Pebble, 'directoryUrl' | 'httpsRootPem'>,
+  { clock = systemClock }: { readonly clock?: Pick<Clock, 'now'> } = {},
 ): Promise<FaultFront> {
   const { certificatePem, privateKeyPem } = createSelfSigned(systemClock)
   const behind = new URL(pebble.directoryUrl)
@@ -102,13 +118,30 @@ export async function startFaultFront(
     return undefined
   }
   const toPebble: ToPebble = (asked, body) => forward(asked, body, { behind, agent })
+  const nowMs = (): number => clock.now().getTime()
+  const ca = createCaRules(nowMs, createWindows(toPebble, behind, nowMs))
+  const rogues = createRogues(nowMs)
+  /** Pebble, overheard by the rules. */
+  const overheard =
+    (question: Question): ToPebble =>
+    async (asked, body) => {
+      const reply = await toPebble(asked, body)
+      if (asked.url !== question.path) return reply
+      const { status, headers } = reply
+      const said = { status, location: headers.location, body: reply.body.toString() }
+      ca.observe(question, said)
+      return { ...reply, body: rogues.replace(question, said) ?? reply.body }
+    }
   const exchange = async (asked: IncomingMessage, answer: ServerResponse): Promise<void> => {
     const kind = kindOf(asked.url ?? '')
     requests.push(kind)
     try {
       const body = await buffer(asked)
-      payloads.push({ kind, payload: payloadOf(body) })
-      await serve({ asked, answer, body }, faultFor(kind), toPebble)
+      const { account, payload } = readJws(body) ?? {}
+      payloads.push({ kind, payload })
+      const question = { kind, path: asked.url ?? '', account, payload }
+      const fault = faultFor(kind) ?? (await ca.judge(question))
+      await serve({ asked, answer, body }, fault, overheard(question))
     } catch {
       asked.socket.destroy()
     }
@@ -130,7 +163,11 @@ export async function startFaultFront(
       rules = []
       requests = []
       payloads = []
+      ca.reset()
+      rogues.reset()
     },
+    ca,
+    sendRogues: (...more) => rogues.send(more),
     count: (...kinds) => requests.filter((kind) => kinds.includes(kind)).length,
     get requests() {
       return requests
@@ -213,6 +250,11 @@ async function serve(
       const reply = await toPebble(asked, body)
       return send({ ...reply, headers: { ...reply.headers, [fault.name]: fault.value } })
     }
+    case 'answer':
+      await says(fault.status, 'application/json')
+      answer.setHeader('Location', fault.location)
+      answer.end(fault.body)
+      return
     case 'html':
       await says(fault.status, 'text/html', fault.retryAfter)
       answer.end('<html><body>Service unavailable</body></html>')
@@ -229,11 +271,26 @@ async function serve(
   }
 }
 
-/** RFC 8555 §6.2; `undefined` for what is not a JWS, or has an empty payload. */
-function payloadOf(body: Buffer): unknown {
-  if (body.length === 0) return undefined
-  const { payload } = JSON.parse(body.toString()) as { readonly payload?: string }
-  return payload ? JSON.parse(Buffer.from(payload, 'base64url').toString()) : undefined
+/** Tells whether Pebble suggests to renew a certificate now (RFC 9773; from 2.6.0 on). */
+function createWindows(toPebble: ToPebble, { pathname, host }: URL, nowMs: () => number) {
+  const read = async (url: string): Promise<unknown> => {
+    const asked = { method: 'GET', url, headers: { host, 'user-agent': 'Postern' } }
+    const { status, body } = await toPebble(asked, NOTHING)
+    return status === 200 ? JSON.parse(body.toString()) : undefined
+  }
+  return async (certificateId: string): Promise<boolean> => {
+    const { renewalInfo } = (await read(pathname)) as { readonly renewalInfo?: string }
+    if (renewalInfo === undefined) return false
+    const answer = await read(
+      `${new URL(renewalInfo).pathname.replace(/\/$/, '')}/${certificateId}`,
+    )
+    const { suggestedWindow } = (answer ?? {}) as {
+      readonly suggestedWindow?: { readonly start: string; readonly end: string }
+    }
+    if (!suggestedWindow) return false
+    const { start, end } = suggestedWindow
+    return Date.parse(start) <= nowMs() && nowMs() < Date.parse(end)
+  }
 }
 
 const PREFIX = 'urn:ietf:params:acme:error:'
