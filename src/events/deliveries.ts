@@ -1,6 +1,7 @@
 import { type Duration, type Periodic, seconds, startPeriodic } from '../kernel/index.ts'
 import { TURN_LEASE, type TurnDeps, takeTurn } from './turn.ts'
-import type { ClaimedWebhook, Condition } from './webhook-table.ts'
+import type { ClaimedWebhook, Condition } from './turn-table.ts'
+import type { WebhookTable } from './webhook-table.ts'
 
 /**
  * Receivers that are served at once. Those that did not take the last event have places of their
@@ -12,9 +13,13 @@ const COUNT_EVERY_MS: Duration = seconds(15)
 /** At the end: what was sent gets so long to be answered, or it is sent again after the start. */
 const FAREWELL = seconds(5)
 
+interface DeliveriesDeps extends TurnDeps {
+  readonly table: Pick<WebhookTable, 'status'>
+}
+
 /** Delivers what is due, account by account, until it is disposed; then within some seconds. */
-export function startDeliveries(deps: TurnDeps): Periodic {
-  const { table, clock, record } = deps
+export function startDeliveries(deps: DeliveriesDeps): Periodic {
+  const { turns, table, clock, record } = deps
   const running: Readonly<Record<Condition, Set<Promise<void>>>> = {
     well: new Set(),
     failing: new Set(),
@@ -41,12 +46,12 @@ export function startDeliveries(deps: TurnDeps): Periodic {
     running[condition].add(turn)
   }
   const round = async (): Promise<void> => {
-    if (!isRecovered) await table.recoverLeases()
+    if (!isRecovered) await turns.recoverLeases()
     isRecovered = true
     for (const condition of ['well', 'failing'] as const) {
       const limit = PLACES[condition] - running[condition].size
       if (limit <= 0 || stopping.signal.aborted) continue
-      for (const claimed of await table.claimDue({ condition, limit, leaseFor: TURN_LEASE })) {
+      for (const claimed of await turns.claimDue({ condition, limit, leaseFor: TURN_LEASE })) {
         start(claimed, condition)
       }
     }

@@ -128,6 +128,22 @@ export async function makeDue(db: Store['db'], account: string, now: Date): Prom
     .execute()
 }
 
+/** Puts off what was tried before, so that what was not comes first. */
+export async function putRefusedBehind(
+  db: Store['db'],
+  account: string,
+  until: Date,
+): Promise<void> {
+  await db
+    .updateTable('webhook_deliveries')
+    .set({ next_attempt_at: until.getTime() })
+    .where('state', '=', 'waiting')
+    .where('account', '=', account)
+    .where('attempts', '>', 0)
+    .where('next_attempt_at', '<', until.getTime())
+    .execute()
+}
+
 /** When the next delivery of an account is due; `undefined` if nothing waits. */
 export async function nextAttemptOf(db: Store['db'], account: string): Promise<number | undefined> {
   const row = await db

@@ -25,19 +25,25 @@ export interface FailedAttempt {
 
 /**
  * What to do next. `next-event`: this one is set aside until `retryAt`, and the ones behind it go
- * on; `hold`: the receiver is left alone until `retryAt`. No `retryAt`: the event is given up.
+ * on; `hold`: the receiver is left alone until `until`. No `retryAt`: the event is given up.
  */
 export type RetryPlan =
   | { readonly kind: 'next-event'; readonly retryAt: Date | undefined }
-  | { readonly kind: 'hold'; readonly until: Date; readonly retryAt: Date | undefined }
+  | {
+      readonly kind: 'hold'
+      readonly until: Date
+      readonly retryAt: Date | undefined
+      /** Before this, nothing that was refused is tried again: others come first. */
+      readonly refusedWaitUntil: Date | undefined
+    }
 
 /** An event that nobody has taken for so long is given up: a weekend, and a day to notice. */
 export const GIVE_UP_AFTER: Duration = days(3)
 
 /**
  * Plans what follows a failed delivery: Mailgun's steps (8 h in all), then every 8 h until the event
- * is three days old. One that alone is refused does not stop the others; when three in a row are, it
- * is the receiver that is ill.
+ * is three days old. One that alone is refused does not stop the others. When three in a row are, it
+ * may be the receiver that is ill: it is left alone, and then tried with three others.
  */
 export function planRetry(
   { blame, attempts, failures, waitingSince, now }: FailedAttempt,
@@ -45,13 +51,17 @@ export function planRetry(
 ): RetryPlan {
   const untilTooOld = (at: Date): Date | undefined =>
     at.getTime() - waitingSince.getTime() > GIVE_UP_AFTER ? undefined : at
-  if (blame === 'event' && failures < REFUSED_IN_A_ROW_MAX) {
-    return { kind: 'next-event', retryAt: untilTooOld(after(now, pauseAfter(attempts, random))) }
+  if (blame === 'receiver') {
+    const until = after(now, pauseAfter(failures, random))
+    return { kind: 'hold', until, retryAt: untilTooOld(until), refusedWaitUntil: undefined }
   }
-  const until = after(now, pauseAfter(failures, random))
-  // After the pause others come first: what was refused must not be what the receiver is tried with.
-  const retryAt = blame === 'event' ? after(until, pauseAfter(attempts, random)) : until
-  return { kind: 'hold', until, retryAt: untilTooOld(retryAt) }
+  if (failures % REFUSED_IN_A_ROW_MAX !== 0) {
+    const retryAt = after(now, pauseAfter(attempts, random))
+    return { kind: 'next-event', retryAt: untilTooOld(retryAt) }
+  }
+  const until = after(now, pauseAfter(failures / REFUSED_IN_A_ROW_MAX, random))
+  const retryAt = after(until, pauseAfter(attempts, random))
+  return { kind: 'hold', until, retryAt: untilTooOld(retryAt), refusedWaitUntil: retryAt }
 }
 
 const STEPS: readonly Duration[] = [
@@ -63,7 +73,8 @@ const LONGEST = hours(8)
 const JITTER = 0.1
 const REFUSED_IN_A_ROW_MAX = 3
 
-function pauseAfter(failures: number, random: Random): Duration {
+/** How long a receiver is left alone after so many failures in a row. */
+export function pauseAfter(failures: number, random: Random): Duration {
   const step = STEPS[failures - 1] ?? LONGEST
   return milliseconds(Math.round(step * (1 + JITTER * random.fraction())))
 }

@@ -1,16 +1,16 @@
-import { type Clock, type Random, seconds, unreachable } from '../kernel/index.ts'
+import { after, type Clock, type Random, seconds, unreachable } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import type { EventsRecord } from '../telemetry/index.ts'
 import type { Vault } from '../vault/index.ts'
 import type { Deliver, DeliveryOutcome } from './deliver.ts'
 import { type Delivery, readDue } from './delivery-table.ts'
-import { planRetry } from './retry-plan.ts'
+import { pauseAfter, planRetry } from './retry-plan.ts'
 import { openSigningKey } from './signing-key.ts'
-import type { ClaimedWebhook, WebhookTable } from './webhook-table.ts'
+import type { ClaimedWebhook, TurnTable } from './turn-table.ts'
 
 export interface TurnDeps {
   readonly store: Pick<Store, 'db'>
-  readonly table: WebhookTable
+  readonly turns: TurnTable
   readonly vault: Pick<Vault, 'open'>
   readonly deliver: Deliver
   readonly clock: Clock
@@ -40,7 +40,7 @@ export async function takeTurn(
   claimed: ClaimedWebhook,
   { stopping, cutting }: TurnSignals,
 ): Promise<void> {
-  const { store, table, clock } = deps
+  const { store, turns, clock } = deps
   const { account } = claimed
   const key = openKey(deps, claimed)
   if (key.kind === 'unreadable') return leaveAlone(deps, claimed, key.problem)
@@ -51,7 +51,7 @@ export async function takeTurn(
     for (const delivery of batch) {
       if (stopping.aborted || clock.monotonicMs() - startedMs > TURN_LASTS) break
       // The URL may have changed, and what is sent now must go to the new one.
-      if (!(await table.isLeased(claimed))) return
+      if (!(await turns.isLeased(claimed))) return
       const receiver = { url: claimed.url, key: key.bytes }
       const { event, attempts } = delivery
       const outcome = await deps.deliver(receiver, event, attempts + 1, cutting)
@@ -59,10 +59,10 @@ export async function takeTurn(
       if (next === 'held') return
       failures = next.failures
     }
-    await table.end(claimed, batch.length < DELIVERIES_PER_TURN ? 'drained' : 'more')
+    await turns.end(claimed, batch.length < DELIVERIES_PER_TURN ? 'drained' : 'more')
   } catch (error) {
     if (!cutting.aborted) throw error
-    await table.end(claimed, 'more')
+    await turns.end(claimed, 'more')
   } finally {
     key.bytes.fill(0)
   }
@@ -83,13 +83,10 @@ function openKey({ vault, record }: TurnDeps, { account, sealedKey }: ClaimedWeb
 
 /** Nothing can be sent now; nothing was. */
 async function leaveAlone(deps: TurnDeps, claimed: ClaimedWebhook, problem: string): Promise<void> {
-  const { table, clock, random, record } = deps
+  const { turns, clock, random, record } = deps
   const failures = claimed.failures + 1
-  const now = clock.now()
-  const failed = { blame: 'receiver', attempts: 1, failures, waitingSince: now, now } as const
-  const plan = planRetry(failed, random)
-  if (plan.kind !== 'hold') return
-  const count = await table.hold(claimed, { failures, problem, heldUntil: plan.until })
+  const until = after(clock.now(), pauseAfter(failures, random))
+  const count = await turns.hold(claimed, { failures, problem, until })
   if (count > 0) record.givenUp({ account: claimed.account, count })
 }
 
@@ -104,13 +101,13 @@ async function noteOutcome(
   claimed: ClaimedWebhook,
   { delivery, outcome }: Attempted,
 ): Promise<'held' | { readonly failures: number }> {
-  const { table, clock, record } = deps
+  const { turns, clock, record } = deps
   const { account, failures } = claimed
   const eventId = delivery.event.id
   const fields = { account, eventId, attempt: delivery.attempts + 1 }
   switch (outcome.kind) {
     case 'delivered':
-      await table.delivered(claimed, eventId)
+      await turns.delivered(claimed, eventId)
       record.delivered(fields)
       if (failures > 0) record.wellAgain({ account, failures })
       return { failures: 0 }
@@ -118,7 +115,7 @@ async function noteOutcome(
       const { problem } = outcome
       const change = { eventId, state: 'given-up', problem, now: clock.now() } as const
       // It answered as it was meant to: there is nothing wrong with the receiver.
-      await table.refused(claimed, change, { failures: 0, problem })
+      await turns.refused(claimed, change, { failures: 0, problem })
       record.rejected(fields)
       return { failures: 0 }
     }
@@ -130,7 +127,7 @@ async function noteOutcome(
 }
 
 async function noteFailure(
-  { table, clock, random, record }: TurnDeps,
+  { turns, clock, random, record }: TurnDeps,
   claimed: ClaimedWebhook,
   { delivery, outcome }: Attempted & { readonly outcome: { kind: 'failed' } },
 ): Promise<'held' | { readonly failures: number }> {
@@ -148,10 +145,10 @@ async function noteFailure(
     : ({ eventId: event.id, state: 'given-up', problem, now } as const)
   if (!retryAt) record.givenUp({ account, count: 1 })
   if (plan.kind === 'next-event') {
-    await table.refused(claimed, change, { failures, problem })
+    await turns.refused(claimed, change, { failures, problem })
     return { failures }
   }
-  const count = await table.hold(claimed, { failures, problem, heldUntil: plan.until }, change)
+  const count = await turns.hold(claimed, { failures, problem, ...plan }, change)
   if (count > 0) record.givenUp({ account, count })
   return 'held'
 }

@@ -8,6 +8,7 @@ import { startDeliveries } from './deliveries.ts'
 import { EventsError } from './errors.ts'
 import type { AccountEvent } from './event.ts'
 import { makeSigningKey, openSigningKey } from './signing-key.ts'
+import { createTurnTable } from './turn-table.ts'
 import type { Webhook, WebhooksStatus, WebhookTest } from './webhook.ts'
 import { createWebhookTable } from './webhook-table.ts'
 
@@ -78,7 +79,7 @@ export function createWebhooks(deps: WebhooksDeps): Webhooks {
       }
     },
     status: table.status,
-    start: () => startDeliveries({ ...deps, table, deliver }),
+    start: () => startDeliveries({ ...deps, table, turns: createTurnTable(deps), deliver }),
   }
 }
 

@@ -46,12 +46,22 @@ describe('the plan after a failed delivery', () => {
     expect(minutesFromNow(plan.retryAt)).toBe(10)
   })
 
-  it('takes the receiver for ill when three events in a row are refused', () => {
-    const plan = planRetry(aFailure({ blame: 'event', failures: 3, attempts: 1 }), steady)
+  it.each([
+    [3, 10],
+    [6, 10],
+    [9, 15],
+    [12, 30],
+  ])('leaves the receiver alone when %i events in a row are refused', (failures, minutes) => {
+    const plan = planRetry(aFailure({ blame: 'event', failures }), steady)
     if (plan.kind !== 'hold') throw new Error(plan.kind)
-    expect(minutesFromNow(plan.until)).toBe(15)
-    // Behind the others: it shall not be what the receiver is tried with.
-    expect(minutesFromNow(plan.retryAt)).toBe(25)
+    expect(minutesFromNow(plan.until)).toBe(minutes)
+    // Behind others: what was refused shall not be what the receiver is tried with.
+    expect(minutesFromNow(plan.retryAt)).toBe(minutes + 10)
+    expect(plan.refusedWaitUntil).toEqual(plan.retryAt)
+  })
+
+  it.each([1, 2, 4, 5, 7])('goes on after refusal %i in a row', (failures) => {
+    expect(planRetry(aFailure({ blame: 'event', failures }), steady).kind).toBe('next-event')
   })
 
   it.each(['receiver', 'event'] as const)('gives an event up after three days (%s)', (blame) => {
