@@ -9,6 +9,8 @@ export type HostEvent =
   | { readonly kind: 'renewal-asked' }
   /** Another time was planned for it, for other reasons. */
   | { readonly kind: 'renewal-moved'; readonly renewAt: Date; readonly urgency: Urgency }
+  /** DNS shows that a name which another account had may be this one's. */
+  | { readonly kind: 'proven' }
   | { readonly kind: 'ready'; readonly checks: readonly Check[] }
   | {
       readonly kind: 'not-ready'

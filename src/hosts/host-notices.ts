@@ -1,4 +1,4 @@
-import { type Clock, NOTICE_KINDS, type NoticeKind } from '../kernel/index.ts'
+import { type Clock, type Hostname, NOTICE_KINDS, type NoticeKind } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import { DEFAULT_ACCOUNT } from './host-life.ts'
 
@@ -21,6 +21,8 @@ export interface HostNotices {
   untold(limit: number): Promise<readonly HistoryNotice[]>
   /** They have been taken over by whoever tells them. */
   markTold(ids: readonly string[]): Promise<void>
+  /** The certificate of which its account was last told that it is served. */
+  lastServedNotice(hostname: Hostname): Promise<string | undefined>
 }
 
 export function createHostNotices({
@@ -59,6 +61,17 @@ export function createHostNotices({
           { id, at: new Date(row.at), account, kind, hostname, code, sentence, certificateId },
         ]
       })
+    },
+    lastServedNotice: async (hostname) => {
+      const row = await store.db
+        .selectFrom('host_history')
+        .select('certificate_id')
+        .where('hostname', '=', hostname)
+        .where('notice', 'in', ['issued', 'renewed'])
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.certificate_id ?? undefined
     },
     markTold: async (ids) => {
       if (ids.length === 0) return

@@ -7,6 +7,7 @@ export interface HostQuery {
   readonly state?: HostState | undefined
   /** A part of the name. */
   readonly q?: string | undefined
+  readonly account?: string | undefined
   /** At most `HOST_PAGE_MAX`. */
   readonly limit: number
   /** `nextCursor` of the page before. */
@@ -24,7 +25,7 @@ const HOST_PAGE_MAX = 1000
 
 export async function pageOfHosts(
   store: Store,
-  { state, q, limit, cursor }: HostQuery,
+  { state, q, account, limit, cursor }: HostQuery,
 ): Promise<HostPage> {
   const part = q?.toLowerCase() ?? ''
   // What is not in the alphabet of names finds nothing, and is no wildcard of LIKE either.
@@ -33,6 +34,7 @@ export async function pageOfHosts(
   let query = store.db.selectFrom('hosts').selectAll()
   if (state !== undefined) query = query.where('state', '=', state)
   if (part !== '') query = query.where('hostname', 'like', `%${part}%`)
+  if (account !== undefined) query = query.where('account', '=', account)
   if (cursor !== undefined) query = query.where('hostname', '>', cursor)
   const rows = await query
     .orderBy('hostname')

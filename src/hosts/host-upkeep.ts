@@ -3,13 +3,15 @@ import {
   type Clock,
   type Duration,
   days,
+  type Hostname,
   milliseconds,
   minutes,
   type Random,
   urgencyRank,
 } from '../kernel/index.ts'
-import type { Store } from '../store/index.ts'
+import type { ExpressionBuilder, Schema, Store } from '../store/index.ts'
 import type { HistoryDraft, HistoryWriter } from './host-history.ts'
+import { rowToHostname } from './host-row.ts'
 import { END_IS_NEAR } from './urgency.ts'
 
 /** What has to be put right from time to time, many hosts at once. Each call does a bounded part. */
@@ -23,6 +25,8 @@ export interface HostUpkeep {
   clampFuture(latest: { readonly anyReason: Duration; readonly ofCa: Duration }): Promise<number>
   /** Has accounts told, once per certificate, of those that end soon and cannot be renewed. */
   tellExpiring(toDraft: (notAfter: Date) => HistoryDraft): Promise<number>
+  /** Hosts whose owner's certificate ends before `before`, and for which a CA is to be asked then. */
+  dueTakeOvers(before: Date, limit: number): Promise<readonly Hostname[]>
   /**
    * Removes entries older than `before`, except for the latest `HISTORY_KEPT` of each host; looks at
    * a batch from `cursor` on, and returns where the next begins: `undefined` at the end.
@@ -51,8 +55,19 @@ export function createHostUpkeep(deps: HostUpkeepDeps): HostUpkeep {
     promoteExpiring: () => promoteExpiring(deps),
     clampFuture: (latest) => clampFuture(deps, latest),
     tellExpiring: (toDraft) => tellExpiring(deps, toDraft),
+    dueTakeOvers: (before, limit) => dueTakeOvers(deps, before, limit),
     pruneHistory: (before, cursor) => pruneHistory(deps, before, cursor),
   }
+}
+
+/** What is left is less than a quarter: 4 (end - now) < end - start. */
+function isInLastQuarter(now: Date) {
+  return ({ eb, ref }: ExpressionBuilder<Schema, 'certificates'>) =>
+    eb(
+      eb(eb('certificates.not_after', '*', 3), '+', ref('certificates.not_before')),
+      '<',
+      4 * now.getTime(),
+    )
 }
 
 /** The rule is `isEndNear`. */
@@ -65,13 +80,7 @@ async function promoteExpiring({ store, clock }: HostUpkeepDeps): Promise<number
     .where('certificates.is_current', '=', 1)
     .where('certificates.not_after', '>', now.getTime())
     .where('certificates.not_after', '<', after(now, END_IS_NEAR).getTime())
-    .where(({ eb, ref }) =>
-      eb(
-        eb(eb(ref('certificates.not_after'), '-', now.getTime()), '*', 4),
-        '<',
-        eb('certificates.not_after', '-', ref('certificates.not_before')),
-      ),
-    )
+    .where(isInLastQuarter(now))
     .where('hosts.priority', '>', urgencyRank('expiring'))
     .where('hosts.state', '!=', 'retired')
     .where('hosts.left_at', 'is', null)
@@ -144,13 +153,7 @@ async function tellExpiring(
     .where('certificates.not_after', '>', now.getTime())
     .where('certificates.not_after', '<', after(now, ENDS_SOON).getTime())
     // A quarter of a life that lasts no longer than a week itself.
-    .where(({ eb, ref }) =>
-      eb(
-        eb(eb(ref('certificates.not_after'), '-', now.getTime()), '*', 4),
-        '<',
-        eb('certificates.not_after', '-', ref('certificates.not_before')),
-      ),
-    )
+    .where(isInLastQuarter(now))
     .where('certificates.warned_days', 'is', null)
     .where('hosts.state', 'in', ['failing', 'paused'])
     .where('hosts.left_at', 'is', null)
@@ -173,6 +176,25 @@ async function tellExpiring(
     })
   }
   return told
+}
+
+async function dueTakeOvers(
+  { store }: HostUpkeepDeps,
+  before: Date,
+  limit: number,
+): Promise<readonly Hostname[]> {
+  const rows = await store.db
+    .selectFrom('certificates')
+    .innerJoin('hosts', 'hosts.hostname', 'certificates.hostname')
+    .select('hosts.hostname')
+    .where('certificates.is_current', '=', 1)
+    .where('certificates.not_after', '<', before.getTime())
+    .where('hosts.certificate_from', '=', 'customer')
+    .where('hosts.take_over', '=', 1)
+    .where('hosts.state', '!=', 'retired')
+    .limit(limit)
+    .execute()
+  return rows.map(rowToHostname)
 }
 
 async function pruneHistory(

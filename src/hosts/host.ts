@@ -38,6 +38,8 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
       return { ...moved, ...askedFor(host, now) }
     case 'renewal-moved':
       return { ...moved, ...moveRenewal(host, event, now) }
+    case 'proven':
+      return { ...moved, ...WELL, claimToken: undefined }
     case 'looked':
     case 'mismatched':
     case 'ready':
@@ -45,7 +47,11 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
     case 'left':
       return moveOnLook({ ...moved, lookedAt: now }, event, context)
     case 'ended':
-      return { ...moved, state: 'waiting-for-dns', httpsSafe: false, urgency: 'first' }
+      return {
+        ...{ ...moved, state: 'waiting-for-dns', httpsSafe: false, urgency: 'first' },
+        // Whoever comes back finds nothing of an owner's certificate.
+        ...{ certificateFrom: 'acme', takeOver: false },
+      }
     case 'refused': {
       const { reason, retryAt, life } = event
       const state = reason.code === 'ca/paused' ? 'paused' : 'failing'
@@ -117,7 +123,7 @@ function moveOnLook(moved: Host, event: LookEvent, context: MoveContext): Host {
   const here = { awayAt: undefined, leftAt: undefined }
   switch (event.kind) {
     case 'ready':
-      return { ...moved, ...here, ...ready(moved), claimToken: undefined, checks }
+      return { ...moved, ...here, ...ready(moved), checks }
     case 'looked': {
       const { life } = event
       const well = {

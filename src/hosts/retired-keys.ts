@@ -52,7 +52,7 @@ async function destroyKeys(db: Database, ifOver: ReturnType<typeof named>): Prom
     .execute()
   const { numUpdatedRows } = await db
     .updateTable('certificates')
-    .set({ sealed_key: NOTHING, is_current: 0 })
+    .set({ sealed_key: NOTHING, is_current: 0, ask_at: null })
     .where('hostname', 'in', ifOver)
     .where('sealed_key', '!=', NOTHING)
     .executeTakeFirst()

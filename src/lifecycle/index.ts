@@ -3,8 +3,9 @@
  * worker serves, and again at each renewal. It decides nothing itself: `hosts` judges and moves,
  * `acme` issues, `certs` keeps. It runs in the background and tells each host's story.
  */
-export { createLifecycle, type Lifecycle } from './lifecycle.ts'
+export { createLifecycle, type Lifecycle, type QueueCounts } from './lifecycle.ts'
 export type { LifecycleOptions } from './options.ts'
+export type { BroughtCertificate } from './own-certificate.ts'
 export type {
   LifecycleDeps,
   LifecycleSettings,
@@ -12,3 +13,5 @@ export type {
   ServingCheck,
   ServingConfirmation,
 } from './ports.ts'
+export type { RevokeOutcome } from './revoke.ts'
+export type { Visited } from './visits.ts'

@@ -1,18 +1,45 @@
-import { type AddedHost, type Host, HostError, type LeaseClaim } from '../hosts/index.ts'
-import { type Hostname, milliseconds, minutes, seconds, startPeriodic } from '../kernel/index.ts'
-import { keepHouse, sweepKeys } from './housekeeping.ts'
-import type { LookSettings } from './look.ts'
+import type { RevocationReason } from '../acme/index.ts'
+import type { Certificate } from '../certs/index.ts'
+import {
+  type AddedHost,
+  DEFAULT_ACCOUNT,
+  type Host,
+  HostError,
+  type LeaseClaim,
+} from '../hosts/index.ts'
+import {
+  type Hostname,
+  milliseconds,
+  minutes,
+  seconds,
+  startPeriodic,
+  type Urgency,
+} from '../kernel/index.ts'
+import { addHost } from './add-host.ts'
+import { createHousekeeping } from './housekeeping.ts'
+import { startLeaveWatch } from './leave-watch.ts'
+import { type BroughtCertificate, bringCertificate } from './own-certificate.ts'
 import type { LifecycleDeps, LifecycleSettings } from './ports.ts'
+import { createQueuePace } from './queue-pace.ts'
+import { type RevokeOutcome, revoke } from './revoke.ts'
+import { RUNS_MAX, startRounds } from './rounds.ts'
 import { createRuns, type Run, type Runs } from './runs.ts'
 import { shareAnswers } from './share-answers.ts'
 import { createSlots } from './slots.ts'
+import { noteVisits, type Visited } from './visits.ts'
+import { startWindowWatch } from './window-watch.ts'
+import type { AttendSettings } from './work.ts'
 
 /** Moves hosts along, in the background, until it is drained. */
 export interface Lifecycle extends AsyncDisposable {
   /** Looks for due hosts now instead of within a second. */
   wake(): void
-  /** Adds a host and starts on it at once. Throws 'hosts/no-edge-name', 'hosts/is-edge-name'. */
-  add(hostname: Hostname, domain: string): Promise<AddedHost>
+  /**
+   * Adds a host for an account and starts on it at once. One that another account had needs a proof
+   * in DNS before anything is served; of one that another has, the proof is looked for now. Throws
+   * 'hosts/no-edge-name', 'hosts/is-edge-name', 'hosts/other-account'.
+   */
+  add(hostname: Hostname, domain: string, account?: string): Promise<AddedHost>
   /**
    * Looks at a host now, and resolves once that is written down; goes on to the CA from there,
    * unless that has refused and its time has not come. Throws 'hosts/not-found'.
@@ -20,59 +47,89 @@ export interface Lifecycle extends AsyncDisposable {
   checkNow(hostname: Hostname): Promise<Host>
   /**
    * Has a certificate replaced although it would do; not before the CA's time, if that has refused.
-   * Throws 'hosts/not-found'.
+   * Throws 'hosts/not-found', 'hosts/own-certificate'.
    */
   renewNow(hostname: Hostname): Promise<Host>
+  /**
+   * Serves a certificate that its owner brings, and asks no CA for another; resolves once every edge
+   * serves it, or that is being tried. Throws 'hosts/not-found', 'hosts/claim-needed',
+   * 'certs/bad-upload'.
+   */
+  bringCertificate(hostname: Hostname, brought: BroughtCertificate): Promise<Certificate>
+  /** Has certificates come from a CA from now on. Throws 'hosts/not-found'. */
+  handOver(hostname: Hostname): Promise<Host>
+  /** Has a certificate revoked, and replaced if it is in use. */
+  revoke(
+    certificateId: string,
+    reason: RevocationReason,
+    signal: AbortSignal,
+  ): Promise<RevokeOutcome>
+  /** Notes who was visited. Who was left alone for want of visitors comes at once. */
+  visited(visited: Visited): Promise<void>
+  /** Who is ready, and waits for room in a CA's budget. */
+  queue(): Promise<QueueCounts>
   /** Ends a host: no https promised, then not served, then its keys destroyed. Idempotent. */
   retire(hostname: Hostname): Promise<Host>
   /** Starts nothing more; lets what is under way finish, until the signal stops that too. */
   drain(signal: AbortSignal): Promise<void>
 }
 
-/** How often due hosts are looked for when nobody wakes us: precise enough for every pace. */
-const ROUND_EVERY = seconds(1)
+export interface QueueCounts {
+  readonly waiting: Readonly<Record<Urgency, number>>
+  /** Turns in the last hour, on this node. */
+  readonly perHour: number
+}
+
 /** A node that died is missed for so long (PostgreSQL; SQLite knows at the next start). */
 const LEASE = seconds(30)
 const LEASES_RENEWED_EVERY = milliseconds(LEASE / 3)
 const HOUSEKEEPING_EVERY = minutes(1)
-/** Hosts under way. Most wait for DNS or for a slot at the CA, and waiting is cheap. */
-const RUNS_MAX = 64
 /** Checks that people ask for start at once, on top of `RUNS_MAX`. */
 const CHECKS_MAX = 16
 /** What disposal grants to those under way. */
 const DRAIN_MS = 10_000
 
 export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings): Lifecycle {
-  const { hosts, publish, clock, record } = deps
-  const look = toLookSettings(settings)
-  const claim: LeaseClaim = { holder: deps.random.bytes(8).toString('hex'), leaseFor: LEASE }
-  const slots = createSlots(settings.concurrency)
-  const resolver = look ? shareAnswers(deps.resolver, { clock, ...look }) : deps.resolver
-  const runs = createRuns({ ...deps, resolver }, { slots, onEnd: () => rounds.wakeForMore() })
-  const rounds = startRounds(deps, { runs, claim, look })
-  const onError = (loop: string) => (error: unknown) => record.loopFailed({ loop, error })
-  const leases = startPeriodic(() => runs.renewLeases(LEASE), {
-    ...{ clock, every: LEASES_RENEWED_EVERY },
-    onError: onError('leases'),
-  })
-  const housekeeping = startPeriodic(() => keepHouse(deps), {
-    ...{ clock, every: HOUSEKEEPING_EVERY },
-    onError: onError('housekeeping'),
-  })
+  const { hosts, publish, clock, random } = deps
+  const attending = toAttendSettings(settings)
+  const claim: LeaseClaim = { holder: random.bytes(8).toString('hex'), leaseFor: LEASE }
+  const queuePace = createQueuePace({ clock })
+  const resolver = attending
+    ? shareAnswers(deps.resolver, { clock, ...attending.look })
+    : deps.resolver
+  const runs = createRuns(
+    { ...deps, resolver },
+    {
+      ...{ slots: createSlots(settings.concurrency), queuePace },
+      onQueuedAgain: (urgency) => rounds.holdQueue(urgency),
+      onEnd: () => rounds.wakeForMore(),
+    },
+  )
+  const rounds = startRounds(deps, { runs, claim, settings: attending })
 
+  const retire = (hostname: Hostname, why?: string) => end(deps, runs, { hostname, why })
+  /** Those that go on until the end of the drain. */
+  const loops = startLoops(deps, { settings, renewLeases: () => runs.renewLeases(LEASE), retire })
+
+  const startOne = async (hostname: Hostname): Promise<Run | undefined> => {
+    // Too busy, or somebody else is at it: it is due, and will be looked at.
+    if (!attending || rounds.isOver || runs.count >= RUNS_MAX + CHECKS_MAX) return undefined
+    const claimed = await hosts.claim(hostname, claim)
+    return claimed ? runs.start(claimed, attending) : runs.find(hostname)
+  }
   const drain = async (signal: AbortSignal): Promise<void> => {
     await rounds[Symbol.asyncDispose]()
     await runs.settle(signal)
-    await leases[Symbol.asyncDispose]()
-    await housekeeping[Symbol.asyncDispose]()
+    await loops[Symbol.asyncDispose]()
   }
 
   return {
     wake: () => rounds.wake(),
-    add: async (hostname, domain) => {
+    add: async (hostname, domain, account = DEFAULT_ACCOUNT) => {
       refuseImpossible(hostname, settings.edgeName)
-      const added = await hosts.add(hostname, domain)
+      const added = await addHost(deps, { hostname, domain, account })
       if (added.created) {
+        runs.find(hostname)?.stop()
         await publish({ kind: 'host-changed', hostname })
         rounds.wake()
       }
@@ -85,108 +142,92 @@ export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings
       return (await hosts.find(hostname)) ?? asked
     },
     renewNow: async (hostname) => {
+      await refuseOwn(deps, hostname)
       const host = await hosts.ask(hostname, { kind: 'renewal-asked' })
       rounds.wake()
       return host
     },
-    retire: async (hostname) => {
-      const host = await hosts.retire(hostname)
-      await publish({ kind: 'host-changed', hostname })
-      await hosts.destroyRetiredKeys(hostname)
-      // Whoever works on it can write no more, but may have had a key in hand.
-      const run = runs.find(hostname)
-      run?.stop()
-      await run?.ended
-      await hosts.destroyRetiredKeys(hostname)
+    bringCertificate: async (hostname, brought) => {
+      const certificate = await bringCertificate(deps, hostname, brought)
+      runs.find(hostname)?.stop()
+      await (await startOne(hostname))?.ended
+      return certificate
+    },
+    handOver: async (hostname) => {
+      const host = await hosts.changeSource(hostname, { kind: 'handed-over' })
+      rounds.wake()
       return host
     },
+    revoke: async (certificateId, reason, signal) => {
+      const outcome = await revoke(deps, { certificateId, reason }, signal)
+      rounds.wake()
+      return outcome
+    },
+    visited: async (visited) => {
+      await noteVisits(deps, settings, visited)
+      if (visited.lacking.length > 0) rounds.wake()
+    },
+    queue: async () => ({ waiting: await hosts.countQueued(), perHour: queuePace.perHour }),
+    retire: (hostname) => retire(hostname),
     drain,
     [Symbol.asyncDispose]: () => drain(AbortSignal.timeout(DRAIN_MS)),
   }
-
-  async function startOne(hostname: Hostname): Promise<Run | undefined> {
-    // Too busy, or somebody else is at it: it is due, and will be looked at.
-    if (!look || rounds.isOver || runs.count >= RUNS_MAX + CHECKS_MAX) return undefined
-    const claimed = await hosts.claim(hostname, claim)
-    return claimed ? runs.start(claimed, look) : runs.find(hostname)
-  }
 }
 
-/** The loop that finds due hosts and starts on them. */
-interface Rounds extends AsyncDisposable {
-  wake(): void
-  /** Like `wake`, if the last round left due hosts behind and there is room for a good many. */
-  wakeForMore(): void
-  readonly isOver: boolean
+async function end(
+  { hosts, publish }: Pick<LifecycleDeps, 'hosts' | 'publish'>,
+  runs: Pick<Runs, 'find'>,
+  { hostname, why }: { readonly hostname: Hostname; readonly why: string | undefined },
+): Promise<Host> {
+  const host = await hosts.retire(hostname, why)
+  await publish({ kind: 'host-changed', hostname })
+  await hosts.destroyRetiredKeys(hostname)
+  // Whoever works on it can write no more, but may have had a key in hand.
+  const run = runs.find(hostname)
+  run?.stop()
+  await run?.ended
+  await hosts.destroyRetiredKeys(hostname)
+  return host
 }
 
-function startRounds(
-  deps: Pick<LifecycleDeps, 'hosts' | 'clock' | 'record'>,
-  {
-    runs,
-    claim,
-    look,
-  }: {
-    readonly runs: Runs
-    readonly claim: LeaseClaim
-    readonly look: LookSettings | undefined
-  },
-): Rounds {
-  const { hosts, clock, record } = deps
-  let isPrepared = false
-  let isMoreDue = false
-  let isOver = false
+interface LoopContext {
+  readonly settings: LifecycleSettings
+  readonly renewLeases: () => Promise<void>
+  readonly retire: (hostname: Hostname, why: string) => Promise<unknown>
+}
 
-  /** Mends what a kill may have left behind, and wakes those whose reason has gone meanwhile. */
-  const prepare = async ({ termsAgreed }: LookSettings): Promise<void> => {
-    await hosts.recoverLeases()
-    await sweepKeys({ hosts, record }, EVER)
-    if (termsAgreed) await hosts.wakeWaiting('term/not-agreed')
-    isPrepared = true
-  }
-  const round = async (): Promise<void> => {
-    if (!look) return
-    if (!isPrepared) await prepare(look)
-    const limit = RUNS_MAX - runs.count
-    if (limit < 1) return
-    const claimed = await hosts.claimDue({ ...claim, limit, onUnreadable: record.attendFailed })
-    isMoreDue = claimed.length === limit
-    for (const one of claimed) {
-      if (isOver) await hosts.release(one)
-      else runs.start(one, look)
-    }
-  }
+/** What goes on beside the rounds. Without an edge name nothing is done but keeping house. */
+function startLoops(
+  deps: LifecycleDeps,
+  { settings, renewLeases, retire }: LoopContext,
+): AsyncDisposable {
+  const { clock, record } = deps
+  const loops = new AsyncDisposableStack()
+  const onError = (loop: string) => (error: unknown) => record.loopFailed({ loop, error })
+  loops.use(
+    startPeriodic(renewLeases, {
+      ...{ clock, every: LEASES_RENEWED_EVERY, onError: onError('leases') },
+    }),
+  )
+  loops.use(
+    startPeriodic(createHousekeeping(deps, settings), {
+      ...{ clock, every: HOUSEKEEPING_EVERY, onError: onError('housekeeping') },
+    }),
+  )
+  loops.use(startLeaveWatch({ ...deps, retire }, settings))
+  loops.use(startWindowWatch(deps, settings))
+  return loops
+}
 
-  if (!look) record.edgeNameMissing()
-  const loop = startPeriodic(round, {
-    ...{ clock, every: ROUND_EVERY },
-    onError: (error) => record.loopFailed({ loop: 'rounds', error }),
-  })
+function toAttendSettings(settings: LifecycleSettings): AttendSettings | undefined {
+  const { edgeName, httpPorts, httpsPorts, termsAgreed } = settings
+  if (edgeName === undefined) return undefined
+  const { lookEvery, idleAfter, idlePolicy, soak } = settings
   return {
-    wake: () => loop.wake(),
-    wakeForMore: () => {
-      // Half full: so each claim is one write for many hosts.
-      if (isMoreDue && runs.count <= RUNS_MAX / 2) loop.wake()
-    },
-    get isOver() {
-      return isOver
-    },
-    [Symbol.asyncDispose]: async () => {
-      isOver = true
-      await loop[Symbol.asyncDispose]()
-    },
+    look: { edgeName, httpPorts, httpsPorts, termsAgreed },
+    rhythm: { lookEvery, idleAfter },
+    rules: { soak, idleAfter, idlePolicy },
   }
-}
-
-/** A kill may be long ago. */
-const EVER = new Date(0)
-
-function toLookSettings({
-  edgeName,
-  httpPorts,
-  termsAgreed,
-}: LifecycleSettings): LookSettings | undefined {
-  return edgeName && { edgeName, httpPorts, termsAgreed }
 }
 
 function refuseImpossible(hostname: Hostname, edgeName: Hostname | undefined): void {
@@ -200,4 +241,17 @@ function refuseImpossible(hostname: Hostname, edgeName: Hostname | undefined): v
       fix: `Add the names whose CNAMEs point to ${edgeName}.`,
     })
   }
+}
+
+/** An owner's certificate is replaced by its owner. */
+async function refuseOwn({ hosts }: LifecycleDeps, hostname: Hostname): Promise<void> {
+  const host = await hosts.find(hostname)
+  if (host?.certificateFrom !== 'customer') return
+  throw new HostError(
+    'hosts/own-certificate',
+    `The owner of ${hostname} brings its certificates.`,
+    {
+      fix: 'Bring the next one, or hand over to a certificate authority first.',
+    },
+  )
 }

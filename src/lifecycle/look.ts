@@ -9,6 +9,7 @@ import { walkCnames } from './walk-cnames.ts'
 export interface LookSettings {
   readonly edgeName: Hostname
   readonly httpPorts: readonly number[]
+  readonly httpsPorts: readonly number[]
   readonly termsAgreed: boolean
 }
 
@@ -41,10 +42,10 @@ export async function look(
     ...facts,
     caa,
     // Only records make a difference between CAs; and until the terms are agreed to, none is asked.
-    authority:
+    authorities:
       isOurs && settings.termsAgreed && caa.some(({ answer }) => answer.kind === 'found')
-        ? await askAuthority(deps)
-        : undefined,
+        ? await askAuthorities(deps)
+        : [],
     probes: await probeAll(deps, { ...facts, probeBody }, { settings, signal }),
     probeBody,
     terms: settings.termsAgreed ? 'agreed' : 'not-agreed',
@@ -53,8 +54,9 @@ export async function look(
 
 const PROBE_BODY_BYTES = 32
 
-async function askAddresses(
-  resolver: LookDeps['resolver'],
+/** What addresses a name has, of both kinds. */
+export async function askAddresses(
+  resolver: Pick<LookDeps['resolver'], 'a' | 'aaaa'>,
   name: string,
   signal: AbortSignal,
 ): Promise<AddressAnswers> {
@@ -77,12 +79,15 @@ function askCaa(
 }
 
 /** A CA that does not answer now cannot issue either, and says so then: no reason to stop here. */
-async function askAuthority({ issuer, record }: LookDeps): Promise<PreflightFacts['authority']> {
+async function askAuthorities({
+  issuer,
+  record,
+}: LookDeps): Promise<PreflightFacts['authorities']> {
   try {
-    return await issuer.authority()
+    return await issuer.authorities()
   } catch (error) {
     record.authorityUnknown({ error })
-    return undefined
+    return []
   }
 }
 
@@ -118,7 +123,7 @@ async function probeAll(
 const PROBE_TOKEN_BYTES = 16
 const PROBE_TOKEN_LIFE = minutes(1)
 /** Nobody gives a tracking host more; who does gets the first of them looked at. */
-const ADDRESSES_MAX = 8
+export const ADDRESSES_MAX = 8
 
 /** Nothing to probe where DNS alone decides; without a CNAME, what answers tells a proxy apart. */
 function addressesToProbe(

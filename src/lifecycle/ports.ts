@@ -3,7 +3,7 @@ import type { CertificateStore } from '../certs/index.ts'
 import type { ChallengeBook } from '../challenges/index.ts'
 import type { HostTable } from '../hosts/index.ts'
 import type { Clock, Hostname, Random } from '../kernel/index.ts'
-import type { FetchChallenge, Resolver } from '../net/index.ts'
+import type { FetchChallenge, ProbeTls, Resolver } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import type { LifecycleRecord } from '../telemetry/index.ts'
 import type { LifecycleOptions } from './options.ts'
@@ -11,12 +11,38 @@ import type { LifecycleOptions } from './options.ts'
 /** What moves hosts along needs. */
 export interface LifecycleDeps {
   readonly hosts: HostTable
-  readonly certs: Pick<CertificateStore, 'current' | 'activate'>
-  readonly issuer: Pick<Issuer, 'issue' | 'authority'>
+  readonly certs: Pick<
+    CertificateStore,
+    | 'current'
+    | 'waiting'
+    | 'find'
+    | 'activate'
+    | 'discard'
+    | 'plan'
+    | 'claimQuestions'
+    | 'markRevoked'
+    | 'importOwn'
+    | 'expiringOwn'
+    | 'markWarned'
+  >
+  readonly issuer: Pick<
+    Issuer,
+    | 'issue'
+    | 'admit'
+    | 'room'
+    | 'authorities'
+    | 'askWindow'
+    | 'plan'
+    | 'leave'
+    | 'revoke'
+    | 'clockSkew'
+  >
   readonly challenges: Pick<ChallengeBook, 'show' | 'sweep'>
-  readonly resolver: Pick<Resolver, 'a' | 'aaaa' | 'cname' | 'caa'>
+  readonly resolver: Pick<Resolver, 'a' | 'aaaa' | 'cname' | 'caa' | 'txt'>
   /** Fetches our own token as a CA would: `fetchChallenge`. */
   readonly probe: FetchChallenge
+  /** Shows what visitors get in a handshake: `probeTls`. */
+  readonly probeTls: ProbeTls
   readonly serving: ServingCheck
   readonly publish: Store['publish']
   readonly clock: Clock
@@ -58,6 +84,11 @@ export interface LifecycleSettings extends LifecycleOptions {
   readonly edgeName: Hostname | undefined
   /** The ports of the edge's http listeners. The probe tries port 80 besides. */
   readonly httpPorts: readonly number[]
+  /** The ports of its https listeners. Visitors come to port 443, which may lead to them. */
+  readonly httpsPorts: readonly number[]
   /** `acme.agreeTerms`: until then no CA hears of anything. */
   readonly termsAgreed: boolean
 }
+
+/** The pace of a host's life, as `moveHost` wants it. */
+export type Rhythm = Pick<LifecycleOptions, 'lookEvery' | 'idleAfter'>

@@ -1,16 +1,15 @@
 import type { ClaimedHost } from '../hosts/index.ts'
 import type { Duration, Hostname } from '../kernel/index.ts'
 import { attend } from './attend.ts'
-import type { LookSettings } from './look.ts'
 import type { LifecycleDeps } from './ports.ts'
-import type { Slots } from './slots.ts'
+import type { AttendContext, AttendSettings } from './work.ts'
 
 /** The hosts under way in this process. Each goes its own way: a slow one holds only itself. */
 export interface Runs {
   readonly count: number
   find(hostname: Hostname): Run | undefined
   /** Starts on a leased host; if one is under way on it, whose lease was lost, after that has ended. */
-  start(claimed: ClaimedHost, settings: LookSettings): Run
+  start(claimed: ClaimedHost, settings: AttendSettings): Run
   /** Keeps the leases of all; stops those whose lease was lost. */
   renewLeases(leaseFor: Duration): Promise<void>
   /** Waits for all to end; when the signal says so, stops them first. */
@@ -34,14 +33,17 @@ const RUN_MS_MAX = 15 * 60_000
 /** `onEnd` is called after each run, once it does not count any more. */
 export function createRuns(
   deps: LifecycleDeps,
-  { slots, onEnd }: { readonly slots: Slots; readonly onEnd: () => void },
+  {
+    onEnd,
+    ...shared
+  }: Pick<AttendContext, 'slots' | 'queuePace' | 'onQueuedAgain'> & { readonly onEnd: () => void },
 ): Runs {
   const { record, clock, hosts } = deps
   const running = new Map<string, Run>()
 
   const work = async (
     claimed: ClaimedHost,
-    settings: LookSettings,
+    settings: AttendSettings,
     { stopping, onLooked }: { readonly stopping: AbortSignal; readonly onLooked: () => void },
   ): Promise<void> => {
     const { hostname } = claimed.host
@@ -49,7 +51,10 @@ export function createRuns(
     const deadline = AbortSignal.timeout(RUN_MS_MAX)
     const signal = AbortSignal.any([stopping, deadline])
     try {
-      const isActive = await attend(deps, claimed, { settings, slots, stopping, signal, onLooked })
+      const isActive = await attend(deps, claimed, {
+        ...shared,
+        ...{ settings, stopping, signal, onLooked },
+      })
       if (!isActive) return
       record.hostActive({ hostname, seconds: (clock.monotonicMs() - startedAt) / 1000 })
     } catch (error) {

@@ -51,5 +51,6 @@ export function shareAnswers(
     aaaa: shared(resolver.aaaa),
     caa: shared(resolver.caa),
     cname: shared(resolver.cname),
+    txt: (name, signal) => resolver.txt(name, signal),
   }
 }

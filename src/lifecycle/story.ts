@@ -4,9 +4,12 @@ import {
   type Host,
   type HostEvent,
   type HostSaving,
+  type HostTable,
+  type MoveContext,
   moveHost,
 } from '../hosts/index.ts'
-import type { LifecycleDeps } from './ports.ts'
+import type { NoticeKind } from '../kernel/index.ts'
+import type { LifecycleDeps, Rhythm } from './ports.ts'
 
 /**
  * One host while it is worked on: where it stands now, and everything that is written about it. The
@@ -15,7 +18,9 @@ import type { LifecycleDeps } from './ports.ts'
 export interface Story {
   readonly host: Host
   /** Moves the host and writes it, with what happened. */
-  move(event: HostEvent, saving: Pick<HostSaving, 'history' | 'lease'>): Promise<boolean>
+  move(event: HostEvent, telling: Telling): Promise<boolean>
+  /** The same, into the queue. */
+  enqueue(event: Extract<HostEvent, { kind: 'queued' }>, telling: Telling): Promise<boolean>
   /** Keeps what happened for the next move: one write fewer, on which somebody waits. */
   note(draft: HistoryDraft): void
   /** Gives the host back where it is. */
@@ -24,31 +29,53 @@ export interface Story {
   isOurs(): Promise<boolean>
 }
 
+export interface Telling extends Pick<HostSaving, 'history' | 'lease'> {
+  /**
+   * Trouble that the account hears of once, until the host is well again. The draft is written when
+   * it does, be it among the history or not.
+   */
+  readonly tell?: { readonly kind: NoticeKind; readonly draft: HistoryDraft } | undefined
+}
+
 export function openStory(
   { hosts, clock, random, record }: Pick<LifecycleDeps, 'hosts' | 'clock' | 'random' | 'record'>,
   claimed: ClaimedHost,
+  rhythm: Rhythm,
 ): Story {
   const { hostname } = claimed.host
   let host = claimed.host
   let noted: readonly HistoryDraft[] = []
 
+  const write = async (
+    event: HostEvent,
+    { history, lease, tell }: Telling,
+    save: HostTable['save'],
+  ): Promise<boolean> => {
+    const context: MoveContext = { now: clock.now(), random, ...rhythm }
+    const moved = moveHost(host, event, context)
+    const isNew = tell && moved.told !== tell.kind
+    const told = isNew ? { ...moved, told: tell.kind } : moved
+    const drafts = isNew
+      ? [...history.filter((draft) => draft !== tell.draft), { ...tell.draft, notice: tell.kind }]
+      : history
+    const https: HostSaving['https'] = event.kind === 'served' ? 'promised' : undefined
+    const saving = { history: [...noted, ...drafts], lease, https }
+    if (!(await save(claimed, told, saving))) {
+      record.leaseLost({ hostname })
+      return false
+    }
+    host = told
+    noted = []
+    for (const draft of saving.history) record.stepTaken({ hostname, ...draft })
+    return true
+  }
+
   return {
     get host() {
       return host
     },
-    move: async (event, { history, lease }) => {
-      const moved = moveHost(host, event, { now: clock.now(), random })
-      const https: HostSaving['https'] = event.kind === 'served' ? 'promised' : undefined
-      const saving = { history: [...noted, ...history], lease, https }
-      if (!(await hosts.save(claimed, moved, saving))) {
-        record.leaseLost({ hostname })
-        return false
-      }
-      host = moved
-      noted = []
-      for (const draft of saving.history) record.stepTaken({ hostname, ...draft })
-      return true
-    },
+    move: (event, telling) => write(event, telling, (...saved) => hosts.save(...saved)),
+    enqueue: (event, telling) => write(event, telling, (...saved) => hosts.enqueue(...saved)),
     note: (draft) => {
       noted = [...noted, { at: clock.now(), ...draft }]
     },

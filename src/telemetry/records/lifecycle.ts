@@ -8,6 +8,8 @@ export interface HostStep {
   readonly outcome: string
   readonly code?: string | undefined
   readonly sentence: string
+  readonly notice?: string | undefined
+  readonly certificateId?: string | undefined
 }
 
 /** What moving hosts along has to say. */
@@ -34,14 +36,21 @@ export function createLifecycleRecord({
     { name: 'host_run_seconds', help: 'From the look at a host to its certificate being served' },
     [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
   )
+  const notices = metrics.counter({
+    name: 'host_notices_total',
+    help: 'What accounts were to be told about their hosts, by kind',
+    labels: ['kind'],
+  })
   const failed = (place: string, fields: Readonly<Record<string, unknown>>): void => {
     failures.inc({ place })
     log.error('lifecycle-failed', { place, ...fields })
   }
 
   return {
+    ...createUpkeepRecord({ log, metrics }),
     stepTaken: ({ step, outcome, ...fields }: HostStep): void => {
       steps.inc({ step, outcome })
+      if (fields.notice !== undefined) notices.inc({ kind: fields.notice })
       log.info('host-step', { step, outcome, ...fields })
     },
     /** The same as last time: not worth a line among the others. */
@@ -73,3 +82,55 @@ export function createLifecycleRecord({
 }
 
 export type LifecycleRecord = ReturnType<typeof createLifecycleRecord>
+
+/** What goes on beside single hosts: renewals that move, customers that leave, who waits. */
+function createUpkeepRecord({
+  log,
+  metrics,
+}: {
+  readonly log: Pick<Log, 'info' | 'warn'>
+  readonly metrics: Pick<Metrics, 'counter' | 'gauge'>
+}) {
+  const windows = metrics.counter({
+    name: 'renewal_windows_total',
+    help: 'Answers of CAs about when to renew, by what they changed',
+    labels: ['result'],
+  })
+  const leaves = metrics.counter({
+    name: 'host_leaves_total',
+    help: 'Hosts that left and whose authorizations were deactivated, by outcome',
+    labels: ['outcome'],
+  })
+  const queued = metrics.gauge({
+    name: 'hosts_queued',
+    help: "Hosts that are ready and wait for room in a CA's budget, by urgency",
+    labels: ['urgency'],
+  })
+
+  return {
+    /** A CA said when to renew; `moved`: not when we had planned it. */
+    windowAnswered: (result: 'moved' | 'same' | 'none'): void => windows.inc({ result }),
+    renewalMoved: (move: {
+      readonly hostname: string
+      readonly certificateId: string
+      readonly renewAt: Date
+      readonly because: string
+      readonly explanationUrl?: string | undefined
+    }): void => log.info('renewal-moved', move),
+    hostLeft: (host: { readonly hostname: string }): void => {
+      leaves.inc({ outcome: 'done' })
+      log.info('host-left', host)
+    },
+    /** It is tried again, for as long as it takes. */
+    leaveFailed: (failure: { readonly hostname: string; readonly error: unknown }): void => {
+      leaves.inc({ outcome: 'failed' })
+      log.warn('host-leave-failed', failure)
+    },
+    hostsPromoted: (count: number): void => log.warn('certificates-near-their-end', { count }),
+    /** Somebody's clock was wrong when these were put off. */
+    attemptsClamped: (count: number): void => log.warn('attempts-far-in-the-future', { count }),
+    hostsQueued: (counts: Readonly<Record<string, number>>): void => {
+      for (const [urgency, count] of Object.entries(counts)) queued.set({ urgency }, count)
+    },
+  }
+}

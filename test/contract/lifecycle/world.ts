@@ -8,8 +8,11 @@ import type { TestDns } from '../../../src/cli/demo/dns.ts'
 import { createHostTable, type Host } from '../../../src/hosts/index.ts'
 import {
   type Clock,
+  days,
   type Hostname,
   parseHostname,
+  type Random,
+  seconds,
   systemClock,
   systemRandom,
 } from '../../../src/kernel/index.ts'
@@ -17,8 +20,9 @@ import {
   createLifecycle,
   type LifecycleDeps,
   type LifecycleSettings,
+  type ServingCheck,
 } from '../../../src/lifecycle/index.ts'
-import { createResolver, fetchChallenge } from '../../../src/net/index.ts'
+import { createResolver, fetchChallenge, probeTls } from '../../../src/net/index.ts'
 import type { Notice, Store } from '../../../src/store/index.ts'
 import { createLifecycleRecord, createMetrics, openLog } from '../../../src/telemetry/index.ts'
 import { createTestCa } from '../../support/certificates.ts'
@@ -36,6 +40,7 @@ export interface WorldOptions {
   readonly store: Store
   readonly dns: TestDns
   readonly clock?: Clock
+  readonly random?: Random
   readonly settings?: Partial<LifecycleSettings>
   /** Replaces single parts: the CA, the edge's answer. */
   readonly deps?: Partial<LifecycleDeps>
@@ -48,11 +53,11 @@ export async function startWorld({
   store,
   dns,
   clock = systemClock,
+  random = systemRandom,
   settings = {},
   deps = {},
 }: WorldOptions) {
   const owned = new AsyncDisposableStack()
-  const random = systemRandom
   const hosts = createHostTable({ store, clock, random })
   const challenges = createChallengeBook({ store, clock })
   const certs = createCertificateStore({ store, vault: aVault(), clock, random })
@@ -84,7 +89,8 @@ export async function startWorld({
         resolver: createResolver({ dns: [dns.address] }),
         probe: fetchChallenge,
         issuer: issuerOf(issue),
-        serving: { confirm: async () => ({ kind: 'served' }) },
+        probeTls,
+        serving: servingOf({}),
         publish: async (notice) => void notices.push(notice),
         record: createLifecycleRecord({
           log: openLog({ level: 'silent', pretty: false }),
@@ -93,7 +99,9 @@ export async function startWorld({
         ...deps,
       },
       {
-        ...{ concurrency: 8, edgeName: EDGE_NAME, httpPorts: [front.port], termsAgreed: true },
+        ...{ concurrency: 8, edgeName: EDGE_NAME, httpPorts: [front.port], httpsPorts: [] },
+        ...{ termsAgreed: true, soak: seconds(0), lookEvery: days(1), idleAfter: days(180) },
+        ...{ idlePolicy: 'last', forgetAfter: days(365) },
         ...settings,
       },
     ),
@@ -145,15 +153,33 @@ export async function eventually<Value>(
   }
 }
 
-/** A CA of a test's own making. */
+/** A CA of a test's own making, which never says when to renew. */
 export function issuerOf(
   issue: (hostname: Hostname, signal: AbortSignal) => Promise<IssueOutcome>,
+  over: Partial<LifecycleDeps['issuer']> = {},
 ): LifecycleDeps['issuer'] {
   return {
     issue: ({ hostname }, signal) => issue(hostname, signal),
-    authority: async () => ({
-      ...{ name: 'Test CA', directoryUrl: 'https://ca.test/dir', caaIdentities: ['ca.test'] },
-    }),
+    admit: async () => ({ kind: 'go' }),
+    room: async () => 1000,
+    authorities: async () => [
+      { name: 'Test CA', directoryUrl: 'https://ca.test/dir', caaIdentities: ['ca.test'] },
+    ],
+    askWindow: async () => ({ kind: 'none', askAt: undefined }),
+    plan: ({ renewAt }) => ({ renewAt, because: 'term-ends' }),
+    leave: async () => undefined,
+    revoke: async () => ({ kind: 'revoked' }),
+    clockSkew: () => undefined,
+    ...over,
+  }
+}
+
+/** Edge workers that serve whatever they are asked to, unless told otherwise. */
+export function servingOf(over: Partial<ServingCheck>): ServingCheck {
+  return {
+    confirm: async () => ({ kind: 'served' }),
+    rehearse: async () => ({ kind: 'went-well' }),
+    ...over,
   }
 }
 

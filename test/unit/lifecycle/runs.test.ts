@@ -1,15 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import type { ClaimedHost } from '../../../src/hosts/index.ts'
 import { newHost } from '../../../src/hosts/index.ts'
-import { type Hostname, parseHostname } from '../../../src/kernel/index.ts'
+import { days, type Hostname, hours, parseHostname } from '../../../src/kernel/index.ts'
 import type { LifecycleDeps } from '../../../src/lifecycle/ports.ts'
+import { createQueuePace } from '../../../src/lifecycle/queue-pace.ts'
 import { createRuns } from '../../../src/lifecycle/runs.ts'
 import { createSlots } from '../../../src/lifecycle/slots.ts'
+import type { AttendSettings } from '../../../src/lifecycle/work.ts'
 import { createLifecycleRecord, createMetrics, openLog } from '../../../src/telemetry/index.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 
 const HOST = parseHostname('email.customer.test') as Hostname
-const SETTINGS = { edgeName: HOST, httpPorts: [], termsAgreed: true }
+const SETTINGS: AttendSettings = {
+  look: { edgeName: HOST, httpPorts: [], httpsPorts: [], termsAgreed: true },
+  rhythm: { lookEvery: days(1), idleAfter: days(180) },
+  rules: { soak: hours(1), idleAfter: days(180), idlePolicy: 'last' },
+}
 
 describe('a host that is leased anew while a run that lost it is still under way', () => {
   const start = () => {
@@ -28,9 +34,12 @@ describe('a host that is leased anew while a run that lost it is still under way
     const deps = {
       ...{ clock, record, hosts: { release: async () => undefined }, certs: { current: read } },
     } as unknown as LifecycleDeps
-    const runs = createRuns(deps, { slots: createSlots(1), onEnd: () => undefined })
+    const runs = createRuns(deps, {
+      ...{ slots: createSlots(1), queuePace: createQueuePace({ clock }) },
+      ...{ onQueuedAgain: () => undefined, onEnd: () => undefined },
+    })
     const host = newHost(HOST, 'customer.test', clock.now())
-    const claimed = (fence: number): ClaimedHost => ({ host, fence })
+    const claimed = (fence: number): ClaimedHost => ({ host, fence, via: 'due' })
     return { runs, reads, claimed }
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve))

@@ -14,7 +14,7 @@ function sharing(answer: DnsAnswer<never> = { kind: 'none' }) {
     return answer
   }
   const clock = createFakeClock()
-  const resolver = { a: ask, aaaa: ask, caa: ask, cname: ask }
+  const resolver = { a: ask, aaaa: ask, caa: ask, cname: ask, txt: ask }
   return { asked, clock, shared: shareAnswers(resolver, { clock, edgeName }) }
 }
 

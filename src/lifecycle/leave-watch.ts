@@ -1,0 +1,101 @@
+import type { HistoryDraft, LeavingHost } from '../hosts/index.ts'
+import {
+  after,
+  bounded,
+  days,
+  hours,
+  milliseconds,
+  minutes,
+  type Periodic,
+  startPeriodic,
+} from '../kernel/index.ts'
+import type { LifecycleOptions } from './options.ts'
+import type { LifecycleDeps } from './ports.ts'
+
+export interface LeaveWatchDeps
+  extends Pick<LifecycleDeps, 'hosts' | 'issuer' | 'publish' | 'clock' | 'record'> {
+  /** Ends the life of a host. */
+  readonly retire: (hostname: LeavingHost['hostname'], why: string) => Promise<unknown>
+}
+
+const ROUND_EVERY = minutes(1)
+/** A CA that cannot be asked now is asked again, for as long as it takes. */
+const AGAIN_AFTER = hours(1)
+const HOSTS_AT_ONCE = 4
+const HOSTS_PER_ROUND = 100
+
+/** What follows when a customer leaves, in the background and until it is done. */
+export function startLeaveWatch(
+  deps: LeaveWatchDeps,
+  options: Pick<LifecycleOptions, 'forgetAfter'>,
+): Periodic {
+  const { clock, record } = deps
+  const round = async (signal: AbortSignal): Promise<void> => {
+    await deactivate(deps, signal)
+    if (isClockWrong(deps)) return
+    await endLeavers(deps)
+    await forget(deps, options)
+  }
+  return startPeriodic(round, {
+    ...{ clock, every: ROUND_EVERY },
+    onError: (error) => record.loopFailed({ loop: 'leavers', error }),
+  })
+}
+
+/** What cannot be undone is not done by a clock that a CA contradicts. */
+export function isClockWrong({ issuer }: Pick<LifecycleDeps, 'issuer'>): boolean {
+  const skew = issuer.clockSkew()
+  return skew !== undefined && Math.abs(skew) > SKEW_MAX
+}
+
+const SKEW_MAX = hours(1)
+
+/** A CA that still knows our account may use this name would issue for it without another look. */
+async function deactivate(
+  { hosts, issuer, record }: LeaveWatchDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const leaving = await hosts.claimLeaving({
+    ...{ limit: HOSTS_PER_ROUND, again: AGAIN_AFTER },
+    onUnreadable: record.attendFailed,
+  })
+  await bounded(leaving, HOSTS_AT_ONCE, async (one) => {
+    const { hostname } = one
+    if (signal.aborted) return
+    try {
+      await issuer.leave(hostname, signal)
+    } catch (error) {
+      if (!signal.aborted) record.leaveFailed({ hostname, error })
+      return
+    }
+    await hosts.leaveDone(one)
+    record.hostLeft({ hostname })
+  })
+}
+
+/** Links of hosts that have left are answered until their last certificate is over. */
+async function endLeavers({ hosts, publish, record }: LeaveWatchDeps): Promise<void> {
+  for (const hostname of await hosts.endedLeavers(HOSTS_PER_ROUND, record.attendFailed)) {
+    await hosts.endLeaver(hostname, ENDED)
+    record.stepTaken({ hostname, ...ENDED })
+    await publish({ kind: 'host-changed', hostname })
+  }
+}
+
+const ENDED: HistoryDraft = {
+  step: 'leave',
+  outcome: 'done',
+  sentence:
+    'Its last certificate is over and its keys are destroyed. It goes on if DNS points here again.',
+}
+
+async function forget(
+  { hosts, clock, record, retire }: LeaveWatchDeps,
+  { forgetAfter }: Pick<LifecycleOptions, 'forgetAfter'>,
+): Promise<void> {
+  const before = after(clock.now(), milliseconds(-forgetAfter))
+  const why = `Retired: DNS has not pointed here for ${Math.round(forgetAfter / days(1))} days.`
+  for (const hostname of await hosts.longGone(before, HOSTS_PER_ROUND, record.attendFailed)) {
+    await retire(hostname, why)
+  }
+}

@@ -1,0 +1,101 @@
+import type { Certificate } from '../certs/index.ts'
+import {
+  type Check,
+  type HistoryDraft,
+  hasLeft,
+  leadsElsewhere,
+  type PreflightFacts,
+  type PreflightJudgement,
+} from '../hosts/index.ts'
+import type { Clock, Reason } from '../kernel/index.ts'
+import type { Story } from './story.ts'
+
+export interface LookContext {
+  readonly deps: { readonly clock: Clock }
+  readonly current: Certificate | undefined
+  /** Another certificate is needed. */
+  readonly isDue: boolean
+  /** It ends here even if all is well. */
+  readonly isOver: boolean
+}
+
+/** Writes down what a full look has found. False if this is where it ends for now. */
+export async function noteLook(
+  story: Story,
+  { facts, judgement }: { readonly facts: PreflightFacts; readonly judgement: PreflightJudgement },
+  { deps, current, isDue, isOver }: LookContext,
+): Promise<boolean> {
+  const { checks } = judgement
+  if (judgement.kind === 'ready') {
+    const lease = isOver ? 'release' : 'keep'
+    const isSaved = await story.move(
+      { kind: 'ready', checks },
+      { history: readyStory(story), lease },
+    )
+    return isSaved && !isOver
+  }
+  const { reason } = judgement
+  const isAway = leadsElsewhere(facts, reason)
+  await noteTrouble(story, { reason, checks, isAway }, { clock: deps.clock, current, isDue })
+  return false
+}
+
+function readyStory({ host }: Story): readonly HistoryDraft[] {
+  if (host.leftAt) return [returned()]
+  const isNews = host.state !== 'active'
+  return isNews ? [{ step: 'look', outcome: 'done', sentence: READY }] : []
+}
+
+const READY = 'DNS points here, CAA allows it, and our own token came back.'
+
+/** Of a host that had left. */
+export function returned(): HistoryDraft {
+  const sentence = 'DNS points here again: it goes on by itself.'
+  return { step: 'look', outcome: 'done', sentence, notice: 'returned' }
+}
+
+export interface Trouble {
+  readonly reason: Reason
+  readonly checks: readonly Check[]
+  readonly isAway: boolean
+}
+
+export interface TroubleContext {
+  readonly clock: Clock
+  readonly current: Certificate | undefined
+  readonly isDue: boolean
+}
+
+/** Writes down what is wrong with a host's DNS, and, once that is certain, that it has left. */
+export async function noteTrouble(
+  story: Story,
+  { reason, checks, isAway }: Trouble,
+  { clock, current, isDue }: TroubleContext,
+): Promise<void> {
+  const { host } = story
+  const { code, sentence } = reason
+  const draft: HistoryDraft = { step: 'look', outcome: 'waiting', code, sentence }
+  // Told once; the same again every few seconds would bury everything else.
+  const isNews = host.reason?.code !== code || host.reason.sentence !== sentence
+  const history = isNews ? [draft] : []
+  // Without this its certificate would be replaced now.
+  const tell = isDue && current ? ({ kind: 'failing', draft } as const) : undefined
+  const event = { kind: 'not-ready', reason, checks, life: current, isAway } as const
+  const mayHaveLeft = isAway && current !== undefined
+  const lease = mayHaveLeft ? 'keep' : 'release'
+  if (!(await story.move(event, { history, lease, tell })) || !mayHaveLeft) return
+  if (hasLeft(story.host, clock.now())) await noteLeft(story, { reason, checks })
+  else await story.giveBack()
+}
+
+/** https is not promised any more from here on, and nothing is renewed; links that are out go on. */
+async function noteLeft(
+  story: Story,
+  { reason, checks }: Pick<Trouble, 'reason' | 'checks'>,
+): Promise<void> {
+  const draft: HistoryDraft = {
+    ...{ step: 'leave', outcome: 'done', code: reason.code, notice: 'left' },
+    sentence: `It has left: ${reason.sentence} Links that were sent are answered until its certificate ends; nothing is renewed.`,
+  }
+  await story.move({ kind: 'left', reason, checks }, { history: [draft], lease: 'release' })
+}

@@ -1,0 +1,139 @@
+import type { Certificate } from '../certs/index.ts'
+import type { HistoryDraft, Host } from '../hosts/index.ts'
+import type { NoticeKind, Reason } from '../kernel/index.ts'
+import type { Work } from './work.ts'
+
+/**
+ * Puts a certificate to use that nobody has been served yet. While there is another that would do,
+ * every edge worker has to manage a handshake with the new one first; if one cannot, that is the end
+ * of it, and visitors never met it.
+ */
+export async function putToUse(
+  work: Work,
+  certificate: Certificate,
+  current: Certificate | undefined,
+): Promise<boolean> {
+  const { deps, story, progress } = work
+  const { hostname } = story.host
+  if (current && current.notAfter > deps.clock.now()) {
+    progress.step = 'rehearse'
+    const problem = await rehearse(work, certificate)
+    if (problem !== undefined) return discard(work, { certificate, current, problem })
+  }
+  // Whoever lost the host while the CA was thinking must not replace what is served now.
+  if (!(await story.isOurs())) return false
+  progress.step = 'activate'
+  await deps.certs.activate(certificate.id)
+  story.note(ACTIVATED)
+  progress.step = 'serve'
+  await deps.publish({ kind: 'host-changed', hostname })
+  return confirmServed(work, { certificate, previous: current })
+}
+
+const ACTIVATED: HistoryDraft = {
+  step: 'activate',
+  outcome: 'done',
+  sentence: 'It is the one to serve from now on; the edge workers are being told.',
+}
+
+/** Twice, because a worker may have been starting; a certificate that nobody can serve stays one. */
+const REHEARSALS_MAX = 2
+
+/** What went wrong, if it did; it ends a sentence. */
+async function rehearse(
+  { deps, story, signal }: Work,
+  { id }: Certificate,
+): Promise<string | undefined> {
+  for (let time = 1; ; time += 1) {
+    const rehearsal = await deps.serving.rehearse(story.host.hostname, id, signal)
+    if (rehearsal.kind === 'went-well') return undefined
+    if (time === REHEARSALS_MAX) return rehearsal.why
+  }
+}
+
+async function discard(
+  { deps, story }: Work,
+  {
+    certificate,
+    current,
+    problem,
+  }: { readonly certificate: Certificate; readonly current: Certificate; readonly problem: string },
+): Promise<boolean> {
+  if (!(await story.isOurs())) return false
+  await deps.certs.discard(certificate.id)
+  const sentence = `The edge could not serve the new certificate ${certificate.serial}: ${problem}. It was thrown away; the one in use stays.`
+  const reason: Reason = { code: 'edge/not-serving', sentence, fix: REHEARSAL_FIX }
+  const code = reason.code
+  const draft: HistoryDraft = { step: 'rehearse', outcome: 'failed', code, sentence }
+  const event = { kind: 'refused', reason, retryAt: undefined, life: current } as const
+  const tell = { kind: 'failing', draft } as const
+  await story.move(event, { history: [draft], lease: 'release', tell })
+  return false
+}
+
+const REHEARSAL_FIX =
+  'Nothing, if it passes at the next attempt. Otherwise see the log of the edge that is named.'
+
+export interface Serving {
+  readonly certificate: Certificate
+  /** The one that was served until now: the same, if it has not been replaced. */
+  readonly previous: Certificate | undefined
+}
+
+/** Waits until every edge worker serves it, and says so: only then https is promised. */
+export async function confirmServed(
+  work: Work,
+  { certificate, previous }: Serving,
+): Promise<boolean> {
+  const { deps, story, signal, progress } = work
+  progress.step = 'serve'
+  const { hostname, failures, state } = story.host
+  const isNew = previous?.id !== certificate.id
+  if (!isNew) await deps.publish({ kind: 'host-changed', hostname })
+  const confirmation = await deps.serving.confirm(hostname, certificate.id, signal)
+  const history: HistoryDraft[] = []
+  if (confirmation.kind === 'not-served') {
+    const sentence = `${confirmation.why}; it will be asked again in a moment.`
+    const reason: Reason = { code: 'edge/not-serving', sentence, fix: NOT_SERVING_FIX }
+    // The first time only: this repeats every few seconds until it is so.
+    if (failures === 0) history.push({ step: 'serve', outcome: 'waiting', sentence })
+    const event = { kind: 'not-served', reason, life: certificate } as const
+    await story.move(event, { history, lease: 'release' })
+    return false
+  }
+  const notice = await noticeFor(work, { certificate, previous })
+  if (isNew || notice || state !== 'active') {
+    history.push({ ...servedStory(story.host, certificate), notice, certificateId: certificate.id })
+  }
+  const isServed = await story.move(
+    { kind: 'served', life: certificate },
+    { history, lease: 'release' },
+  )
+  return isServed && (isNew || state !== 'active')
+}
+
+function servedStory({ certificateFrom }: Host, certificate: Certificate): HistoryDraft {
+  const { serial, notAfter, renewAt, renewBecause } = certificate
+  const next =
+    certificateFrom === 'customer'
+      ? `it is valid until ${notAfter.toISOString()}`
+      : `it is replaced from ${renewAt.toISOString()} on (${renewBecause})`
+  const sentence = `Every edge worker serves certificate ${serial}; ${next}.`
+  return { step: 'serve', outcome: 'done', sentence }
+}
+
+/** Once for each certificate, be it only found to be served after a kill. */
+async function noticeFor(
+  { deps, story }: Work,
+  { certificate, previous }: Serving,
+): Promise<NoticeKind | undefined> {
+  const { hostname, certificateFrom } = story.host
+  if (certificateFrom === 'customer') return undefined
+  const last = await deps.hosts.lastServedNotice(hostname)
+  if (last === certificate.id) return undefined
+  const isReplacing = previous?.id === certificate.id ? last !== undefined : previous !== undefined
+  return isReplacing ? 'renewed' : 'issued'
+}
+
+const NOT_SERVING_FIX =
+  'Nothing, if it passes within minutes. Otherwise see the log of the edge that is named, and restart it.'
