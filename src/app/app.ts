@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/index.ts'
-import { formatListenAddress } from '../edge/index.ts'
+import { type EdgeBound, formatListenAddress } from '../edge/index.ts'
 import type { Clock, Random, Redacted } from '../kernel/index.ts'
 import { dataDirectory, openStore } from '../store/index.ts'
 import { type AppRecord, createMetrics, openLog } from '../telemetry/index.ts'
@@ -91,11 +91,7 @@ export async function startApp(
     fleet[Symbol.asyncDispose]().then(undefined, () => undefined)
   })
 
-  const listening = {
-    http: fleet.bound.http.map(formatListenAddress).join(),
-    https: fleet.bound.https.map(formatListenAddress).join(),
-    api: control.apiUrl,
-  }
+  const listening = listeningAt(fleet.bound, control.apiUrl)
   const ms = Math.round(clock.monotonicMs() - startedMs)
   records.app.started({ ...listening, workers: fleet.count().wanted, ms })
 
@@ -111,6 +107,11 @@ export async function startApp(
     },
     [Symbol.asyncDispose]: () => app.disposeAsync(),
   }
+}
+
+function listeningAt({ http, https }: EdgeBound, api: string): RunningApp['listening'] {
+  const write = (addresses: EdgeBound['http']) => addresses.map(formatListenAddress).join()
+  return { http: write(http), https: write(https), api }
 }
 
 /** Parts whose options differ and are only read at the start. */

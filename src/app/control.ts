@@ -1,10 +1,12 @@
 import { hostname } from 'node:os'
-import { createIssuer } from '../acme/index.ts'
+import { createAccounts } from '../accounts/index.ts'
+import { createIssuer, type Issuer } from '../acme/index.ts'
 import { createApiServer } from '../api/index.ts'
-import { createCertificateStore } from '../certs/index.ts'
+import { type CertificateStore, createCertificateStore } from '../certs/index.ts'
 import { createChallengeBook } from '../challenges/index.ts'
 import type { Config } from '../config/index.ts'
-import { createHostTable } from '../hosts/index.ts'
+import { createEventLog, createWebhooks } from '../events/index.ts'
+import { createHostTable, type HostTable } from '../hosts/index.ts'
 import {
   type Clock,
   newId,
@@ -15,7 +17,7 @@ import {
   startPeriodic,
 } from '../kernel/index.ts'
 import { createLifecycle } from '../lifecycle/index.ts'
-import { createResolver, fetchChallenge } from '../net/index.ts'
+import { createGuardedFetch, createResolver, fetchChallenge, probeTls } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import { type Metrics, renderMetrics } from '../telemetry/index.ts'
 import type { LinkKeys } from '../tracking/index.ts'
@@ -27,7 +29,10 @@ import { type RunningKeys, startKeys } from './key-rotation/start-keys.ts'
 import { joinNodes } from './nodes.ts'
 import type { OpenedKeys } from './open-keys.ts'
 import type { ServerRecords } from './records.ts'
+import { createRenewalForecast } from './renewal-forecast.ts'
 import { createServing } from './serving.ts'
+import { tellAccounts } from './tell-accounts.ts'
+import { countHosts, passOnVisits, sweepOrders } from './upkeep.ts'
 
 export interface ControlDeps {
   readonly store: Store
@@ -55,30 +60,35 @@ const FOLLOW_AGAIN_AFTER = seconds(1)
 
 /** Starts the part of the server that visitors do not wait for. */
 export async function startControl(deps: ControlDeps, config: Config): Promise<Control> {
-  const { store, vault, linkKeys, fleet, clock, random, records, metrics } = deps
+  const { store, vault, linkKeys, fleet, clock, random, records } = deps
   await using starting = new AsyncDisposableStack()
 
   const certs = createCertificateStore({ store, vault, clock, random })
   const challenges = createChallengeBook({ store, clock })
   const hosts = createHostTable({ store, clock, random })
+  const upkeep = { clock, record: records.app }
+  const counting = starting.use(countHosts(hosts, upkeep))
   const issuer = starting.use(
     createIssuer(
-      { store, vault, certs, challenges, clock, random, record: records.acme },
+      {
+        ...{ store, vault, certs, challenges, clock, random },
+        ...{ record: records.acme, countHosts: counting.count },
+      },
       config.acme,
     ),
   )
+  starting.use(sweepOrders(issuer, upkeep))
   const nodes = store.engine === 'postgres' ? starting.use(await join(deps)) : undefined
   const keys = starting.use(startKeys({ ...deps, nodes }, config.vault))
   const serving = createServing({ store, certs, fleet, clock, nodes })
   starting.use(follow(serving.followNotices, deps))
+  const resolver = createResolver(config.net)
 
   const lifecycle = starting.use(
     createLifecycle(
       {
-        ...{ hosts, certs, issuer, challenges, clock, random },
-        resolver: createResolver(config.net),
-        probe: fetchChallenge,
-        serving: serving.check,
+        ...{ hosts, certs, issuer, challenges, clock, random, resolver },
+        ...{ probe: fetchChallenge, probeTls, serving: serving.check },
         publish: (notice) => store.publish(notice),
         record: records.lifecycle,
       },
@@ -86,23 +96,23 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
         ...config.lifecycle,
         edgeName: config.edge.name,
         httpPorts: fleet.bound.http.map(({ port }) => port),
+        httpsPorts: fleet.bound.https.map(({ port }) => port),
         termsAgreed: config.acme.agreeTerms,
       },
     ),
   )
+  starting.use(passOnVisits(fleet, lifecycle, upkeep))
+  const tenants = startTenants({ ...deps, starting, hosts, certs, resolver }, config)
 
-  const health = createHealth({ store, fleet })
+  const health = createHealth({ store, fleet, issuer })
+  const forecast = createRenewalForecast({ certs, clock }, config.acme)
+  const ports = { hosts, certs, issuer, forecast, lifecycle, ...tenants, linkKeys, store }
   const api = await createApiServer(
     {
-      ...toApiPorts({ hosts, certs, issuer, lifecycle, linkKeys, store, clock }),
-      keys: keys.rotation,
+      ...{ ...toApiPorts(ports), keys: keys.rotation },
       ...{ health, clock, random, record: records.api, adminKey: deps.adminKey },
       edgeName: config.edge.name,
-      metrics: async () => {
-        records.lifecycle.hostsByState(await hosts.countByState())
-        records.certs.certificatesHeld(await certs.count())
-        return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())])
-      },
+      metrics: () => collectMetrics({ ...deps, hosts, certs, issuer }),
     },
     config.api,
   )
@@ -112,6 +122,43 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
 
   const running = starting.move()
   return { apiUrl: url, keys, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+interface TenantDeps extends ControlDeps {
+  readonly starting: AsyncDisposableStack
+  readonly hosts: HostTable
+  readonly certs: CertificateStore
+  readonly resolver: ReturnType<typeof createResolver>
+}
+
+/** Accounts, what they can read of what happened, and how they are told. */
+function startTenants(deps: TenantDeps, config: Config) {
+  const { store, vault, clock, random, records, starting, hosts, certs, resolver } = deps
+  const accounts = createAccounts({ store, clock })
+  const events = createEventLog({ store, clock, record: records.events }, config.events)
+  const fetch = createGuardedFetch({ resolver }, config.net)
+  const record = records.events
+  const webhooks = createWebhooks({ store, vault, clock, random, fetch, record })
+  starting.use(events.startPruning())
+  starting.use(webhooks.start())
+  starting.use(tellAccounts({ hosts, certs, events, clock, record: records.app }))
+  return { accounts, events, webhooks }
+}
+
+interface MeasuredDeps extends ControlDeps {
+  readonly hosts: HostTable
+  readonly certs: CertificateStore
+  readonly issuer: Issuer
+}
+
+/** What is counted when somebody asks, with what all processes have counted on their way. */
+async function collectMetrics(deps: MeasuredDeps): ReturnType<typeof renderMetrics> {
+  const { hosts, certs, issuer, fleet, metrics, records } = deps
+  records.lifecycle.hostsByState(await hosts.countByState())
+  records.certs.certificatesHeld(await certs.count())
+  // It notes budgets and the CAs' health on its way.
+  await issuer.describe()
+  return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())])
 }
 
 function join({ store, vault, clock, random, records }: ControlDeps) {

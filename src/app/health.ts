@@ -1,3 +1,5 @@
+import type { Issuer } from '../acme/index.ts'
+import { formatDuration, milliseconds, minutes } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 
@@ -19,9 +21,11 @@ export interface Health {
 export function createHealth({
   store,
   fleet,
+  issuer,
 }: {
   readonly store: Pick<Store, 'db' | 'halted'>
   readonly fleet: Pick<EdgeFleet, 'count' | 'troubles'>
+  readonly issuer: Pick<Issuer, 'clockSkew'>
 }): Health {
   let isStopping = false
   return {
@@ -33,13 +37,28 @@ export function createHealth({
         ...fleet.troubles(),
         ...(store.halted.aborted ? [STORE_HALTED] : await storeReasons(store)),
       ]
-      return { ready: reasons.length === 0, reasons }
+      // Visitors are served whatever the clock says: a load balancer must not look elsewhere.
+      return { ready: reasons.length === 0, reasons: [...reasons, ...clockReasons(issuer)] }
     },
     stop: () => {
       isStopping = true
     },
   }
 }
+
+/** Certificates are judged by the minute; beyond an hour nothing is ordered any more. */
+const SKEW_TOLD = minutes(5)
+
+function clockReasons({ clockSkew }: Pick<Issuer, 'clockSkew'>): readonly Unreadiness[] {
+  const skew = clockSkew() ?? 0
+  if (Math.abs(skew) < SKEW_TOLD) return []
+  const much = formatDuration(milliseconds(Math.abs(Math.round(skew / 1000) * 1000)))
+  const sentence = `This machine's clock is ${much} ${skew > 0 ? 'ahead of' : 'behind'} the CA's`
+  return [{ code: 'postern/clock-wrong', sentence, fix: CLOCK_FIX }]
+}
+
+const CLOCK_FIX =
+  'Set the clock (NTP). Until then certificates are neither ordered nor renewed; those there are serve.'
 
 async function storeReasons(store: Pick<Store, 'db'>): Promise<readonly Unreadiness[]> {
   try {

@@ -2,6 +2,7 @@ import {
   createAcmeRecord,
   createApiRecord,
   createAppRecord,
+  createEventsRecord,
   createLifecycleRecord,
   createVaultRecord,
 } from '../telemetry/index.ts'
@@ -16,6 +17,7 @@ export function createServerRecords(telemetry: Telemetry) {
     acme: createAcmeRecord(telemetry),
     api: createApiRecord(telemetry),
     app: createAppRecord(telemetry),
+    events: createEventsRecord(telemetry),
     lifecycle: createLifecycleRecord(telemetry),
     vault: createVaultRecord(telemetry),
   }
