@@ -305,10 +305,13 @@ describeEachStore((openTestStore) => {
     expect(namesOf(await hosts.page({ limit: 10, q: 'one', state: 'retired' }))).toEqual([
       'e.one.test',
     ])
+    await hosts.add(name('f.one.test'), 'x.test', 'other')
+    expect(namesOf(await hosts.page({ limit: 10, account: 'other' }))).toEqual(['f.one.test'])
+    await hosts.retire(name('f.one.test'))
     expect(namesOf(await hosts.page({ limit: 10, q: '%' }))).toEqual([])
     expect(namesOf(await hosts.page({ limit: 10, q: '_' }))).toEqual([])
     expect(await hosts.countByState()).toEqual({
-      ...{ 'waiting-for-dns': 4, issuing: 0, active: 0, failing: 0, paused: 0, retired: 1 },
+      ...{ 'waiting-for-dns': 4, issuing: 0, active: 0, failing: 0, paused: 0, retired: 2 },
     })
   })
 
