@@ -56,7 +56,7 @@ function authorityToWire(authority: AuthorityView): WireAuthority {
       per: formatDuration(per),
       capacity,
       left,
-      fullAt: fullAt?.toISOString() ?? null,
+      fullAt: (left < capacity && fullAt?.toISOString()) || null,
     })),
     pausedNames: authority.pausedNames
       .slice(0, PAUSED_NAMES_MAX)

@@ -64,7 +64,7 @@ function forecastToText(forecast: WireForecast, now: Date): string {
   const most = peak ? `, at most ${peak.certificates} (${toInstant(peak.at, now)})` : ''
   const lines = [
     `Renewals from ${from.slice(0, 10)} for ${days} days: ${total}, ${round(mean)} an hour${most}`,
-    ...(bars === '' ? [] : [`  ${bars}  each mark ${perBar} h`]),
+    ...(total === 0 ? [] : [`  ${bars}  each mark ${perBar} h`]),
     ...(carried ? [] : [`  more than the limits carry: ${waiting(longestWaitHours)}`]),
     ...profiles.map(profileToText),
   ]
