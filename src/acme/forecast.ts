@@ -1,4 +1,5 @@
 import { type Duration, days, hours, type Random } from '../kernel/index.ts'
+import type { FleetSize } from './budget.ts'
 import { planRenewal } from './renewal-plan.ts'
 
 /** Certificates to be renewed in one hour, as their plans say. */
@@ -88,6 +89,21 @@ export function forecastRenewals(
     ...loadOf(due, question.perHourMax(meanTermHours(groups) * HOUR_MS)),
     profiles: profiles.map((profile) => forecastProfile(profile, groups, question)),
   }
+}
+
+/**
+ * What these certificates make a fleet of, for the pace of renewals: with lives of 45 days they are
+ * used for 30, whatever the term says.
+ */
+export function fleetOf(
+  planned: readonly Omit<PlannedRenewals, 'hourStart'>[],
+  { term }: Pick<ForecastQuestion, 'term'>,
+): FleetSize {
+  const groups = planned.map(({ certificates, lifetimeMs }) => ({
+    ...{ hour: 0, certificates, termHours: termHoursOf(lifetimeMs, { term }) },
+  }))
+  const hosts = groups.reduce((sum, { certificates }) => sum + certificates, 0)
+  return { hosts, termMs: Math.min(term, meanTermHours(groups) * HOUR_MS) }
 }
 
 interface Group {

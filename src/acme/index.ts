@@ -23,7 +23,7 @@ export {
 export { certificateAuthoritiesOf, findCertificateAuthority } from './cas/list.ts'
 export { createIssuer, type IssuerDeps } from './create-issuer.ts'
 export type { AcmeError, AcmeErrorCode } from './errors.ts'
-export { type Forecast, forecastRenewals, KNOWN_PROFILES } from './forecast.ts'
+export { type Forecast, fleetOf, forecastRenewals, KNOWN_PROFILES } from './forecast.ts'
 export {
   type AcmeStatus,
   type Admission,

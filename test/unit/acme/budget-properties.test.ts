@@ -2,34 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { shapeOf } from '../../../src/acme/budget.ts'
 import { letsencrypt } from '../../../src/acme/cas/letsencrypt.ts'
-import type { OrderKind, TokenBucket } from '../../../src/acme/limits.ts'
+import type { OrderKind } from '../../../src/acme/limits.ts'
 import { days, hours, seconds, URGENCIES } from '../../../src/kernel/index.ts'
 import { aBook, BOOK_NOW as NOW } from '../../support/budget-book.ts'
-
-/** How a CA counts: whole tokens that come back one by one. No formula in common with ours. */
-class CountedBucket {
-  #tokens: number
-  #sinceMs = Number.NEGATIVE_INFINITY
-  readonly #bucket: TokenBucket
-
-  constructor(bucket: TokenBucket) {
-    this.#bucket = bucket
-    this.#tokens = bucket.capacity
-  }
-
-  take(nowMs: number): boolean {
-    const { capacity, per } = this.#bucket
-    while (this.#tokens < capacity && this.#sinceMs + per / capacity <= nowMs) {
-      this.#tokens += 1
-      this.#sinceMs += per / capacity
-    }
-    if (this.#tokens < 1) return false
-    // The clock of a full bucket starts with what is taken from it.
-    if (this.#tokens === capacity) this.#sinceMs = nowMs
-    this.#tokens -= 1
-    return true
-  }
-}
+import { createCountedBucket } from '../../support/fault-front/counted-bucket.ts'
 
 describe('whatever is allowed', () => {
   const someLimits = fc
@@ -82,10 +58,12 @@ describe('whatever is allowed', () => {
         const limits = { ...letsencrypt.limits, orders }
         const book = aBook(limits)
         const latenessMs = Math.min(...Object.values(orders).map((one) => shapeOf(one).latenessMs))
-        const counted = new Map<string, CountedBucket>()
+        const counted = new Map<string, ReturnType<typeof createCountedBucket>>()
         const take = (limit: keyof typeof orders, bucket: string, atMs: number): boolean => {
           const key = `${limit}/${bucket}`
-          const one = counted.get(key) ?? new CountedBucket(orders[limit])
+          const one =
+            counted.get(key) ??
+            createCountedBucket({ capacity: orders[limit].capacity, perMs: orders[limit].per })
           counted.set(key, one)
           return one.take(atMs)
         }

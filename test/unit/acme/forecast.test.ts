@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  fleetOf,
   forecastRenewals,
   KNOWN_PROFILES,
   type PlannedRenewals,
@@ -20,6 +21,24 @@ const planned = (hour: number, certificates: number, lifetimeMs: number = days(9
 /** So many an hour, all 60 days long. */
 const aSteadyFleet = (anHour: number): readonly PlannedRenewals[] =>
   Array.from({ length: 60 * HOURS_A_DAY }, (_, hour) => planned(hour, anHour))
+
+describe('a fleet', () => {
+  const fleet = (...groups: readonly (readonly [number, number])[]) => {
+    const { hosts, termMs } = fleetOf(
+      groups.map(([certificates, lifetimeMs]) => ({ certificates, lifetimeMs })),
+      { term: days(60) },
+    )
+    return [hosts, Math.round(termMs / hours(1)) / HOURS_A_DAY]
+  }
+
+  it('is renewed as often as its certificates are, whatever the term', () => {
+    expect(fleet([1_000, days(90)])).toEqual([1_000, 60])
+    expect(fleet([1_000, days(45)])).toEqual([1_000, 30])
+    // As many renewals a day as two thousand that last for 40 days.
+    expect(fleet([1_000, days(90)], [1_000, days(45)])).toEqual([2_000, 40])
+    expect(fleet()).toEqual([0, 60])
+  })
+})
 
 describe('the forecast of renewals', () => {
   it('says what is planned, hour by hour from the full hour on', () => {
