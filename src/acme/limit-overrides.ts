@@ -126,8 +126,8 @@ function readEntry({ key, value }: Entry): { ca: string; override: LimitOverride
 
 function noSuch(typed: string, what: string, known: readonly string[]): string {
   const nearest = nearestName(typed, known)
-  const help = nearest ? `did you mean ${nearest}?` : `there are ${known.join(', ')}`
-  return `"${typed}" is not ${what}: ${help}`
+  const help = nearest ? `, ${nearest} is` : `: there are ${known.join(', ')}`
+  return `"${typed}" is not ${what}${help}`
 }
 
 function readBucket(text: string): TokenBucket | 'none' | undefined {

@@ -79,8 +79,8 @@ describe('acme.limits', () => {
   })
 
   it.each([
-    ['letsencript.own-pace=1/1h', '"letsencript" is not a CA: did you mean letsencrypt?'],
-    ['letsencrypt.order-per-acount=1/1h', 'did you mean orders-per-account?'],
+    ['letsencript.own-pace=1/1h', '"letsencript" is not a CA, letsencrypt is'],
+    ['letsencrypt.order-per-acount=1/1h', 'is not a limit, orders-per-account is'],
     ['letsencrypt.xyz=1/1h', 'is not a limit: there are orders-per-account, '],
     ['own-pace=1/1h', '"own-pace" is not a CA: there are letsencrypt, '],
     ['letsencrypt.own-pace', '"" is not of the form 3000/3h'],
