@@ -4,8 +4,11 @@ import { describe, expect, it } from 'vitest'
 import {
   createVault,
   exportKeyRing,
+  holdKeyRing,
   importKeyRing,
+  joinKeyRings,
   type SealContext,
+  sealingWith,
   toSealedBytes,
   VaultError,
 } from '../../../src/vault/index.ts'
@@ -17,7 +20,15 @@ const secret = Buffer.from('the private key of a.test')
 const vault = createVault(aKeyRing(1))
 
 const contexts = fc.record<SealContext>({
-  purpose: fc.constantFrom('certificate-key', 'acme-account-key', 'link-signing-key', 'key-check'),
+  purpose: fc.constantFrom(
+    ...([
+      'certificate-key',
+      'acme-account-key',
+      'link-signing-key',
+      'webhook-key',
+      'key-check',
+    ] as const),
+  ),
   owner: fc.string({ unit: 'binary', maxLength: 300 }),
   version: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
 })
@@ -113,6 +124,38 @@ describe('a sealed secret', () => {
   })
 })
 
+describe('a secret that is given to another key', () => {
+  const [old, both, fresh] = [aKeyRing(1), aKeyRing(2, 1), aKeyRing(2)].map(createVault)
+
+  it('keeps its body to the last byte, and opens with the new key alone', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), contexts, (plain, where) => {
+        const before = old?.seal(plain, where) ?? toSealedBytes(Buffer.alloc(0))
+        const after = both?.rewrap(before, where)
+        if (after?.kind !== 'rewrapped') throw new Error('not rewrapped')
+        expect(after.sealed.length).toBe(before.length)
+        expect(after.sealed.subarray(69).equals(before.subarray(69))).toBe(true)
+        expect(after.sealed.subarray(1, 69).equals(before.subarray(1, 69))).toBe(false)
+        expect(fresh?.open(after.sealed, where)).toEqual(Buffer.from(plain))
+      }),
+    )
+  })
+
+  it('is left alone when it has that key', () => {
+    const sealed = fresh?.seal(secret, context) ?? toSealedBytes(Buffer.alloc(0))
+    expect(both?.rewrap(sealed, context)).toEqual({ kind: 'is-current' })
+  })
+
+  it('is refused in another context, altered, or without its key', () => {
+    const sealed = vault.seal(secret, context)
+    expect(codeOf(() => both?.rewrap(sealed, { ...context, version: 2 }))).toBe('vault/cannot-open')
+    const altered = Buffer.from(sealed)
+    altered[30] = (altered[30] ?? 0) ^ 1
+    expect(codeOf(() => both?.rewrap(toSealedBytes(altered), context))).toBe('vault/cannot-open')
+    expect(codeOf(() => fresh?.rewrap(sealed, context))).toBe('vault/missing-key')
+  })
+})
+
 describe('the authenticated context', () => {
   it('has one encoding per context and role', () => {
     fc.assert(
@@ -149,6 +192,28 @@ describe('a key ring', () => {
       '00'.repeat(32),
       '00'.repeat(32),
     ])
+  })
+
+  it('is replaced under the hands of everybody who has it', () => {
+    const holder = holdKeyRing(aKeyRing(1))
+    const held = createVault(holder)
+    const before = held.seal(secret, context)
+    holder.replace(aKeyRing(2, 1))
+    expect(held.open(before, context)).toEqual(secret)
+    expect(held.currentKeyId).toBe(createVault(aKeyRing(2)).currentKeyId)
+    expect(held.keyIds).toEqual(createVault(aKeyRing(2, 1)).keyIds)
+    holder.replace(aKeyRing(2))
+    expect(codeOf(() => held.open(before, context))).toBe('vault/missing-key')
+  })
+
+  it('joins with another, and lets any of its keys seal', () => {
+    const joined = joinKeyRings(aKeyRing(3, 1), aKeyRing(2, 1))
+    expect(createVault(joined).keyIds).toEqual(createVault(aKeyRing(3, 1, 2)).keyIds)
+    const [, second = ''] = createVault(joined).keyIds
+    expect(createVault(sealingWith(joined, second)).keyIds).toEqual(
+      createVault(aKeyRing(1, 3, 2)).keyIds,
+    )
+    expect(() => sealingWith(joined, 'none')).toThrow()
   })
 
   it('does not show its keys when printed', () => {
