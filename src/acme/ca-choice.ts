@@ -14,7 +14,7 @@ export interface CaStanding {
 
 export type CaCondition =
   | { readonly kind: 'up' }
-  /** `until`: when it is asked again whether it is back. */
+  /** `until`: when somebody asks again whether it is back. */
   | { readonly kind: 'down'; readonly since: Date; readonly until?: Date | undefined }
   /** It has told all of us to wait. */
   | { readonly kind: 'held'; readonly until: Date }
@@ -78,7 +78,7 @@ export function chooseCa({
       firstObstacle ??= 'caa'
       continue
     }
-    const obstacle = obstacleOf(standing)
+    const obstacle = obstacleOf(standing, { need, now })
     if (!obstacle) {
       if (worthWaitingFor) return worthWaitingFor.patient
       return { kind: 'go', ca: standing.name, because: firstObstacle ?? 'preferred' }
@@ -99,15 +99,42 @@ interface Obstacle {
   readonly since?: Date | undefined
 }
 
-function obstacleOf({ health, budget, isPaused }: CaStanding): Obstacle | undefined {
+function obstacleOf(
+  { health, budget, isPaused }: CaStanding,
+  { need, now }: NeedNow,
+): Obstacle | undefined {
   if (isPaused) return { because: 'paused' }
   if (health.kind === 'down') {
-    return { because: 'ca-down', since: health.since, until: health.until }
+    const { since, until } = health
+    return {
+      ...{ because: 'ca-down', since },
+      until: until && laterOf(until, worthALook(since, { need, now })),
+    }
   }
   const heldUntil = health.kind === 'held' ? health.until : undefined
   const emptyUntil = budget.kind === 'empty' ? budget.until : undefined
   const until = heldUntil && emptyUntil ? laterOf(heldUntil, emptyUntil) : (heldUntil ?? emptyUntil)
   return until && { because: 'rate-limited', until }
+}
+
+/**
+ * One host is enough to find out whether a CA is back. The others are each looked at before they ask
+ * anything, and after weeks they are half of the fleet: so they come the less often, the longer it
+ * lasts.
+ */
+function worthALook(since: Date, { need: { urgency }, now }: NeedNow): Date {
+  const awayMs = now.getTime() - since.getTime()
+  const isUrgent = urgency !== 'renewal' && urgency !== 'idle'
+  const longest = isUrgent ? LOOK_EVERY_MAX.urgent : LOOK_EVERY_MAX.planned
+  return new Date(now.getTime() + Math.min(LOOK_SHARE * awayMs, longest))
+}
+
+const LOOK_SHARE = 0.1
+const LOOK_EVERY_MAX = { urgent: minutes(10), planned: hours(6) } as const
+
+interface NeedNow {
+  readonly need: CaNeed
+  readonly now: Date
 }
 
 interface Obstructed extends Obstacle {
@@ -118,11 +145,7 @@ interface Obstructed extends Obstacle {
   readonly patient: CaChoice
 }
 
-function consider(
-  ca: string,
-  obstacle: Obstacle,
-  { need, now }: { readonly need: CaNeed; readonly now: Date },
-): Obstructed {
+function consider(ca: string, obstacle: Obstacle, { need, now }: NeedNow): Obstructed {
   const { because, until } = obstacle
   const patienceMs = because === 'paused' ? 0 : patienceEndsMs(need, obstacle.since)
   // How long it is down nobody knows; what is known to last longer is not waited for at all.

@@ -71,6 +71,25 @@ describe('the choice of a CA', () => {
     )
   })
 
+  it('comes the less often, the longer a CA is down: most of the fleet may be waiting for it', () => {
+    const alone = (need: CaNeed, sinceMs: number) =>
+      choose(need, aStanding('only', down(sinceMs, inMs(minutes(1)))))
+    const soon = inMs(minutes(1))
+    expect(alone(renewal, minutes(5))).toHaveProperty('until', soon)
+    expect(alone(renewal, minutes(50))).toHaveProperty('until', inMs(minutes(5)))
+    expect(alone(renewal, days(20))).toHaveProperty('until', inMs(hours(6)))
+    expect(alone({ ...renewal, urgency: 'idle' }, days(20))).toHaveProperty('until', inMs(hours(6)))
+    expect(alone(first, minutes(50))).toHaveProperty('until', inMs(minutes(5)))
+    const urgent: readonly CaNeed[] = [
+      first,
+      { ...renewal, urgency: 'expiring' },
+      { ...renewal, urgency: 'replace-now' },
+    ]
+    for (const need of urgent) {
+      expect(alone(need, days(20))).toHaveProperty('until', inMs(minutes(10)))
+    }
+  })
+
   it.each([
     ['told us all to wait', held],
     ['has no room', empty],
