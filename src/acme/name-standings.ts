@@ -55,6 +55,7 @@ export function createNameStandings({ db }: Pick<Store, 'db'>): NameStandings {
       .executeTakeFirst()
 
   return {
+    ...createPauses(db),
     standing: async (ca, hostname, nowMs) => {
       const row = await rowOf(ca, hostname)
       if (!row) return { failuresInARow: 0 }
@@ -83,6 +84,18 @@ export function createNameStandings({ db }: Pick<Store, 'db'>): NameStandings {
         .where('hostname', '=', hostname)
         .execute()
     },
+    prune: async (nowMs) => {
+      await db
+        .deleteFrom('acme_names')
+        .where('paused_at', 'is', null)
+        .where((eb) => eb(eb('updated_at', '+', eb('failures', '*', FORGOTTEN_MS_MAX)), '<', nowMs))
+        .execute()
+    },
+  }
+}
+
+function createPauses(db: Store['db']): Pick<NameStandings, 'pause' | 'paused'> {
+  return {
     pause: async (ca, { hostname, nowMs, unpauseUrl }) => {
       const pause = { paused_at: nowMs, unpause_url: unpauseUrl ?? null }
       await db
@@ -111,13 +124,6 @@ export function createNameStandings({ db }: Pick<Store, 'db'>): NameStandings {
         pausedAt: new Date(paused_at ?? 0),
         unpauseUrl: unpause_url ?? undefined,
       }))
-    },
-    prune: async (nowMs) => {
-      await db
-        .deleteFrom('acme_names')
-        .where('paused_at', 'is', null)
-        .where((eb) => eb(eb('updated_at', '+', eb('failures', '*', FORGOTTEN_MS_MAX)), '<', nowMs))
-        .execute()
     },
   }
 }
