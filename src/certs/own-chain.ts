@@ -45,7 +45,7 @@ export function verifyOwn({ certificates, privateKey, hostname, now }: OwnChain)
 }
 
 const RSA_BITS_MIN = 2048
-/** A signature by 4096 bits takes 5 ms of a worker, by 8192 bits 30: nobody else is served then. */
+/** By 8192 bits a signature takes ten times as long again, in which a worker serves nobody else. */
 const RSA_BITS_MAX = 4096
 const CURVES = new Map([
   ['prime256v1', 'P-256'],

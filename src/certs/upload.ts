@@ -2,7 +2,8 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { NetError, parseChain } from '../net/index.ts'
 import { badUpload } from './bad-upload.ts'
 import { CHAIN_BYTES_MAX } from './certificate.ts'
-import type { Pkcs12Files, Pkcs12Refusal } from './pkcs12/pkcs12-files.ts'
+import type { Pkcs12Files } from './pkcs12/pkcs12-files.ts'
+import type { Pkcs12Refusal } from './pkcs12/pkcs12-job.ts'
 
 /** What a customer brings. */
 export type CertificateUpload =

@@ -88,7 +88,11 @@ alter table certificates add column key_type text not null default 'ec'
 update certificates set activated_at = created_at;
 update certificates set ask_at = created_at where is_current = 1;
 create index certificates_to_ask on certificates (ask_at) where ask_at is not null;
-create index certificates_by_renewal on certificates (renew_at) where is_current = 1;
+-- Wide enough that counting reads no rows: of a million, these have gigabytes.
+create index certificates_by_renewal on certificates (renew_at, not_before, not_after, source)
+  where is_current = 1;
+create index certificates_by_source on certificates (source, key_type, not_after, revoked_at)
+  where is_current = 1;
 
 -- The authorizations of an order, to be deactivated when its host leaves: a JSON array of URLs.
 alter table acme_orders add column authorizations text;

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { type Duration, seconds } from '../../kernel/index.ts'
+import type { Pkcs12Answer, Pkcs12Content, Pkcs12Draft, Pkcs12Job } from './pkcs12-job.ts'
 
 /**
  * Reads and writes PKCS#12 files (RFC 7292), each in a thread of its own that ends with the file: a
@@ -11,49 +12,6 @@ export interface Pkcs12Files {
   /** Zeroes the key. */
   write(wishes: Pkcs12Draft): Promise<Buffer>
 }
-
-export type Pkcs12Content =
-  | {
-      readonly kind: 'opened'
-      /** In the order of the file, DER. */
-      readonly certificates: readonly Uint8Array[]
-      /** PKCS#8. */
-      readonly keyDer: Buffer
-    }
-  | { readonly kind: 'refused'; readonly why: Pkcs12Refusal }
-
-/** Why a file cannot be used. */
-export type Pkcs12Refusal =
-  | 'not-pkcs12'
-  | 'not-opened' // the password, or a protection that is unknown to us
-  | 'too-slow'
-  | 'no-key'
-  | 'several-keys'
-  | 'no-certificate'
-  | 'too-many-certificates'
-
-export interface Pkcs12Draft {
-  /** Leaf first, DER. */
-  readonly chain: readonly Uint8Array[]
-  /** PKCS#8. */
-  readonly keyDer: Buffer
-  readonly password: string
-  /** What programs show of the key. */
-  readonly name: string
-}
-
-/** What the thread is started with. */
-export type Pkcs12Job =
-  | { readonly kind: 'read'; readonly file: Uint8Array; readonly password: string }
-  | ({ readonly kind: 'write' } & Omit<Pkcs12Draft, 'keyDer'> & { readonly keyDer: Uint8Array })
-
-/** What the thread says, once. */
-export type Pkcs12Answer =
-  | (Omit<Extract<Pkcs12Content, { kind: 'opened' }>, 'keyDer'> & {
-      readonly keyDer: Uint8Array<ArrayBuffer>
-    })
-  | Extract<Pkcs12Content, { kind: 'refused' }>
-  | { readonly kind: 'written'; readonly file: Uint8Array }
 
 /** Most files open at once; 600,000 iterations take two seconds, more on a busy machine. */
 const JOB_FOR_MAX = seconds(15)

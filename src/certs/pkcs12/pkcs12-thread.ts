@@ -1,6 +1,6 @@
 /** The thread of one PKCS#12 file. Says what came of it, once, and is ended by whoever started it. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Pkcs12Answer, Pkcs12Job } from './pkcs12-files.ts'
+import type { Pkcs12Answer, Pkcs12Job } from './pkcs12-job.ts'
 import { readPkcs12 } from './read-pkcs12.ts'
 import { writePkcs12 } from './write-pkcs12.ts'
 

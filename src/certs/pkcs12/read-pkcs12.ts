@@ -4,7 +4,7 @@
  */
 import { pbkdf2Sync } from 'node:crypto'
 import forge from 'node-forge'
-import type { Pkcs12Answer } from './pkcs12-files.ts'
+import type { Pkcs12Answer } from './pkcs12-job.ts'
 
 /** A chain has two or three; a trust store that was exported along has hundreds. */
 const CERTIFICATES_MAX = 16

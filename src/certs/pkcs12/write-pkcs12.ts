@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createHmac, hash, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { DER_TAGS, der, derObjectIdentifier, derSequence, derUnsigned } from '../../kernel/index.ts'
-import type { Pkcs12Job } from './pkcs12-files.ts'
+import type { Pkcs12Job } from './pkcs12-job.ts'
 
 /** Of each of the three derivations. Windows refuses files that ask for more than 600,000 in all. */
 const ITERATIONS = 150_000
