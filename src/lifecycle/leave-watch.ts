@@ -65,7 +65,7 @@ async function deactivate(
     try {
       await issuer.leave(hostname, signal)
     } catch (error) {
-      if (!signal.aborted) record.leaveFailed({ hostname, error })
+      if (error !== signal.reason) record.leaveFailed({ hostname, error })
       return
     }
     await hosts.leaveDone(one)

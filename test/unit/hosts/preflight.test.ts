@@ -364,3 +364,28 @@ describe('terms', () => {
     )
   })
 })
+
+describe('several CAs', () => {
+  const authorities = [
+    { name: 'one', caaIdentities: ['one.example'] },
+    { name: 'two', caaIdentities: ['two.example'] },
+  ]
+  const allowedBy = (over: Partial<PreflightFacts>) => {
+    const judgement = judgePreflight(facts({ authorities, ...over }))
+    return judgement.kind === 'ready' ? judgement.allowedCas : judgement.reason
+  }
+
+  it('may all issue where no record says otherwise', () => {
+    expect(allowedBy({})).toBeUndefined()
+  })
+
+  it('are left out where a record names only others of them', () => {
+    expect(allowedBy({ caa: [caaAt('customer.com', 'issue', 'two.example')] })).toEqual(['two'])
+  })
+
+  it('are refused together, in the words of the preferred one, where none may issue', () => {
+    const reason = allowedBy({ caa: [caaAt('customer.com', 'issue', 'three.example')] })
+    expect(reason).toMatchObject({ code: 'caa/forbids' })
+    expect(JSON.stringify(reason)).toContain('CAA 0 issue \\"one.example\\"')
+  })
+})
