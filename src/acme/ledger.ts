@@ -76,7 +76,10 @@ export interface Ledger {
   ): Promise<void>
   /** The limits of the whole account, and the names and domains with the least left. */
   status(ca: CertificateAuthority): Promise<readonly BudgetStatus[]>
-  /** Deletes what is as if it had never been: full buckets, failures long ago. */
+  /**
+   * Deletes what is as if it had never been: full buckets, failures long ago. Tells the metrics what
+   * is left at the CAs that were asked for.
+   */
   sweep(): Promise<void>
 }
 
@@ -103,6 +106,8 @@ export function createLedger(deps: LedgerDeps, { fleet }: LedgerOptions): Ledger
   const told = createToldToWait({ ...deps, rows })
   const jumps = createClockJumps(clock)
   const now = (): number => clock.now().getTime()
+  /** As many as `acme.ca` names. */
+  const seen = new Map<string, CertificateAuthority>()
 
   let mending: Promise<void> | undefined
   const mendJump = async (): Promise<void> => {
@@ -143,7 +148,10 @@ export function createLedger(deps: LedgerDeps, { fleet }: LedgerOptions): Ledger
       const { fullAt } = await readMended(ca, bucketsOf(facts), parts)
       return judgeBudget({ ...facts, fullAt }, now())
     },
-    room: (ca, order) => roomOf(ca, order, parts),
+    room: (ca, order) => {
+      seen.set(ca.name, ca)
+      return roomOf(ca, order, parts)
+    },
     failed: (ca, hostname) => spendFailure(ca, hostname, parts),
     succeeded: (ca, hostname, trx) => settleSuccess(ca, hostname, { ...parts, trx }),
     paused: (ca, hostname, unpauseUrl) => names.pause(ca, { hostname, nowMs: now(), unpauseUrl }),
@@ -159,6 +167,7 @@ export function createLedger(deps: LedgerDeps, { fleet }: LedgerOptions): Ledger
       await mendJump()
       await rows.prune(now() - 2 * LATENESS_MS_MAX)
       await names.prune(now())
+      for (const ca of seen.values()) await statusOf(ca, now(), parts)
     },
   }
 }

@@ -79,7 +79,7 @@ export const RENEWALS_EXEMPT: CaLimits['exempt'] = {
 }
 
 /** Where nothing is known, a renewal counts like any other order. */
-export const NOTHING_EXEMPT: CaLimits['exempt'] = { renewal: [], 'ari-renewal': [] }
+const NOTHING_EXEMPT: CaLimits['exempt'] = { renewal: [], 'ari-renewal': [] }
 
 /** For CAs that publish no figures: less than any of them is known to have refused. */
 export const CAUTIOUS_LIMITS: CaLimits = {

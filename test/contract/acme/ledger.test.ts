@@ -352,8 +352,9 @@ describeEachEngine(({ openTestStore, engine }) => {
 
   it('forgets in the end what is as if it had never been', async () => {
     const [store, clock] = [await openTestStore(), createFakeClock()]
-    const { ledger, spend } = aLedger(store, clock)
+    const { ledger, spend, left } = aLedger(store, clock)
     await spend()
+    await ledger.room(letsencrypt, { kind: 'first', urgency: 'first' })
     await ledger.failed(letsencrypt, aName())
     await ledger.paused(letsencrypt, aName('a.paused.com'))
     const counts = async () => [
@@ -367,6 +368,10 @@ describeEachEngine(({ openTestStore, engine }) => {
     await clock.advance(days(3))
     await ledger.sweep()
     expect(await counts()).toEqual([0, 1])
+    expect([...left]).toEqual([
+      ['orders-per-account', 300],
+      ['own-pace', 60],
+    ])
   })
 
   it(`keeps thousands of names apart on ${engine}`, async () => {
