@@ -1,5 +1,5 @@
 import type { Hostname } from '../kernel/index.ts'
-import type { OpenElsewhere } from './choose-desk.ts'
+import type { OpenElsewhere } from './desk-facts.ts'
 import { AcmeError } from './errors.ts'
 import { openSession } from './open-session.ts'
 import type { Desk, OfficeDeps } from './work.ts'

@@ -84,17 +84,7 @@ export function createAuthorityHealth(
     record.authorityBack({ ca })
   }
   return {
-    read: async () => {
-      const trouble = await look()
-      if (!trouble || trouble.heldUntil <= clock.now()) {
-        return { condition: { kind: 'up' }, error: undefined }
-      }
-      const { downSince: since, heldUntil: until } = trouble
-      const condition: CaCondition = since
-        ? { kind: 'down', since, until }
-        : { kind: 'held', until }
-      return { condition, error: toError(trouble) }
-    },
+    read: async () => toHealth(await look(), clock.now()),
     enter: async () => {
       const trouble = await look()
       if (!trouble) return true
@@ -123,6 +113,13 @@ export function createAuthorityHealth(
 
 function isVerdict(error: AcmeError): boolean {
   return error.problem !== undefined && !isUncertain(error) && !concernsEverybody(error)
+}
+
+function toHealth(trouble: AuthorityTrouble | undefined, now: Date): KnownHealth {
+  if (!trouble || trouble.heldUntil <= now) return { condition: { kind: 'up' }, error: undefined }
+  const { downSince: since, heldUntil: until } = trouble
+  const condition: CaCondition = since ? { kind: 'down', since, until } : { kind: 'held', until }
+  return { condition, error: toError(trouble) }
 }
 
 function toError({ code, sentence, heldUntil }: AuthorityTrouble): AcmeError {

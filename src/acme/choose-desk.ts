@@ -1,15 +1,13 @@
 import type { Certificate } from '../certs/index.ts'
 import { after, hours, minutes } from '../kernel/index.ts'
-import { type CaChoice, type CaStanding, chooseCa } from './ca-choice.ts'
+import { type CaChoice, chooseCa } from './ca-choice.ts'
 import { wrongClock } from './clock-guard.ts'
+import { type DeskFacts, factsAt, type OpenElsewhere } from './desk-facts.ts'
 import type { Desks } from './desks.ts'
 import { AcmeError } from './errors.ts'
 import { unusedCertificate } from './issue.ts'
 import type { Admission, IssueNeed } from './issuer.ts'
-import { orderKindOf } from './order-kind.ts'
 import type { OrderRecord } from './order-table.ts'
-import { overBudget } from './over-budget.ts'
-import { restOf } from './pause-plan.ts'
 import { toReason } from './reasons.ts'
 import type { Desk, OfficeDeps } from './work.ts'
 
@@ -25,12 +23,6 @@ export type DeskChoice =
       readonly leaving: OpenElsewhere | undefined
     }
   | { readonly kind: 'not-now'; readonly admission: Exclude<Admission, { readonly kind: 'go' }> }
-
-export interface OpenElsewhere {
-  readonly row: OrderRecord
-  /** `undefined`: nobody knows any more which CA it was placed at. */
-  readonly owner: Desk | undefined
-}
 
 /** How long until CAA records are worth another look. */
 const CAA_LASTS = hours(1)
@@ -72,13 +64,6 @@ function isOpen({ state }: OrderRecord): boolean {
   return state === 'intended' || state === 'placed'
 }
 
-/** A desk, how it stands, and the error that says why not, if it does not stand well. */
-interface DeskFacts {
-  readonly desk: Desk
-  readonly standing: CaStanding
-  readonly error: AcmeError | undefined
-}
-
 async function chooseAmong(
   preferred: readonly Desk[],
   { need, open }: { readonly need: IssueNeed; readonly open: OpenElsewhere | undefined },
@@ -86,12 +71,22 @@ async function chooseAmong(
   const facts: DeskFacts[] = []
   let choice: CaChoice = { kind: 'none-allowed' }
   for (const desk of preferred) {
-    facts.push(await factsAt(desk, need, open))
+    const seen = await factsAt(desk, need, open)
+    facts.push(seen)
+    if (seen.hostsFault) return notNow('wait', { desk, error: seen.hostsFault }, need)
     const authorities = facts.map(({ standing }) => standing)
     choice = chooseCa({ authorities, need: toCaNeed(need), now: desk.clock.now() })
     // The CAs that are preferred less cannot change that.
     if (choice.kind === 'go') break
   }
+  return conclude(choice, facts, { need, open })
+}
+
+function conclude(
+  choice: CaChoice,
+  facts: readonly DeskFacts[],
+  { need, open }: { readonly need: IssueNeed; readonly open: OpenElsewhere | undefined },
+): DeskChoice {
   const wanted = choice.kind === 'none-allowed' ? undefined : choice.ca
   const chosen = facts.find(({ standing }) => standing.name === wanted) ?? facts[0]
   if (!chosen) throw new AcmeError('acme/bad-request', 'acme.ca names no CA')
@@ -128,46 +123,4 @@ function notNow(
 
 function toCaNeed({ urgency, replacing, waitingSince }: IssueNeed) {
   return { urgency, waitingSince, notAfter: replacing?.notAfter, renewAt: replacing?.renewAt }
-}
-
-async function factsAt(
-  desk: Desk,
-  need: IssueNeed,
-  open: OpenElsewhere | undefined,
-): Promise<DeskFacts> {
-  const { authority, ledger, health, accounts, clock } = desk
-  const { name } = authority
-  const { hostname, urgency, allowedCas } = need
-  const { condition, error } = await health.read()
-  const caa = allowedCas === undefined || allowedCas.includes(name) ? 'allows' : 'forbids'
-  const rest = await restAt(desk, need)
-  const standing = { name, caa, health: condition, isPaused: rest !== undefined } as const
-  const room = { kind: 'room' } as const
-  if (rest || error) return { desk, standing: { ...standing, budget: room }, error: rest ?? error }
-  // What an open order costs was taken when it was written down.
-  if (open?.owner === desk)
-    return { desk, standing: { ...standing, budget: room }, error: undefined }
-  const kind = await orderKindOf(need, (await accounts.known())?.id, desk)
-  const verdict = await ledger.peek({ ca: authority, kind, urgency, hostname })
-  if (verdict.kind === 'allowed') {
-    return { desk, standing: { ...standing, budget: room }, error: undefined }
-  }
-  const until = verdict.until > clock.now() ? verdict.until : clock.now()
-  const budget = { kind: 'empty', until } as const
-  return { desk, standing: { ...standing, budget }, error: overBudget(verdict) }
-}
-
-/** Why the name has to rest at this CA, if it has to. */
-async function restAt(
-  { authority, ledger, clock }: Desk,
-  { hostname }: IssueNeed,
-): Promise<AcmeError | undefined> {
-  const standing = await ledger.standing(authority, hostname)
-  const retryAt = restOf(standing, clock.now())
-  if (!retryAt) return undefined
-  if (!standing.pausedAt) {
-    const message = `${standing.failuresInARow} validations in a row have failed`
-    return new AcmeError('acme/over-budget', message, { retryAt })
-  }
-  return new AcmeError('acme/paused', standing.unpauseUrl ?? '', { retryAt })
 }

@@ -60,29 +60,18 @@ export interface ProtocolDeps {
 const DIRECTORY_MS_MAX = 24 * 3_600_000
 
 export function createProtocol(
-  { transport, clock, record, pace, onClock, closing }: ProtocolDeps,
+  deps: ProtocolDeps,
   {
     directoryUrl,
     externalAccount,
   }: { readonly directoryUrl: string; readonly externalAccount?: ExternalAccount | undefined },
 ): AcmeProtocol {
+  const { clock, closing } = deps
   const nonces = createNoncePool(clock)
   const flight = createSingleFlight<'directory', Directory>()
   let known: { readonly directory: Directory; readonly atMs: number } | undefined
 
-  const send = async (
-    question: HttpQuestion,
-    kind: RequestKind,
-    signal: AbortSignal,
-  ): Promise<HttpReply> => {
-    await pace.turn(kind, signal)
-    const startedMs = clock.monotonicMs()
-    const reply = await transport.send(question, signal)
-    const caDate = clockOf(reply)
-    if (caDate) onClock(caDate)
-    record.requestAnswered({ status: reply.status, ms: clock.monotonicMs() - startedMs })
-    return reply
-  }
+  const send = createSend(deps)
   const fetchDirectory = async (signal: AbortSignal): Promise<HttpReply> => {
     const reply = await send({ method: 'GET', url: directoryUrl }, 'directory', signal)
     const error = replyToError(reply, clock.now(), 'common')
@@ -103,15 +92,15 @@ export function createProtocol(
     const reply = await send({ method: 'HEAD', url: newNonce }, 'new-nonce', signal)
     const error = replyToError(reply, clock.now(), 'common')
     if (error) throw error
-    const fresh = reply.headers['replay-nonce']
-    if (typeof fresh === 'string') return fresh
+    const fresh = nonceOf(reply)
+    if (fresh !== undefined) return fresh
     throw new AcmeError('acme/bad-answer', 'it has no nonce')
   }
   /** A refused nonce's answer brings the one for resending: it must not go into the pool as well. */
   const post = async (url: string, body: string, signal: AbortSignal): Promise<HttpReply> => {
     const reply = await send({ method: 'POST', url, body }, kindOf(url, known?.directory), signal)
-    const next = reply.headers['replay-nonce']
-    if (typeof next === 'string' && !isBadNonce(reply)) nonces.put(next)
+    const next = nonceOf(reply)
+    if (next !== undefined && !isBadNonce(reply)) nonces.put(next)
     return reply
   }
 
@@ -122,11 +111,7 @@ export function createProtocol(
       const { renewalInfo: base } = await directory()
       if (base === undefined) return undefined
       const url = `${base.replace(/\/$/, '')}/${certificateId}`
-      const reply = await send({ method: 'GET', url }, 'renewal-info', signal)
-      const now = clock.now()
-      const error = replyToError(reply, now)
-      if (error) throw error
-      return { info: parseReply(renewalInfoSchema, reply), retryAt: retryAtOf(reply, now) }
+      return toAdvice(await send({ method: 'GET', url }, 'renewal-info', signal), clock.now())
     },
     readClock: async (signal) => clockOf(await fetchDirectory(signal)),
     openSession: async ({ key, publicJwk, accountUrl }, signal) => {
@@ -140,6 +125,32 @@ export function createProtocol(
       return createSession({ engine, directory, publicJwk, clock }, { accountUrl })
     },
   }
+}
+
+type Send = (question: HttpQuestion, kind: RequestKind, signal: AbortSignal) => Promise<HttpReply>
+
+/** Each request when its turn has come; each answer is counted, and says what time it is. */
+function createSend({ transport, clock, record, pace, onClock }: ProtocolDeps): Send {
+  return async (question, kind, signal) => {
+    await pace.turn(kind, signal)
+    const startedMs = clock.monotonicMs()
+    const reply = await transport.send(question, signal)
+    record.requestAnswered({ status: reply.status, ms: clock.monotonicMs() - startedMs })
+    const caDate = clockOf(reply)
+    if (caDate) onClock(caDate)
+    return reply
+  }
+}
+
+function toAdvice(reply: HttpReply, now: Date): RenewalAdvice {
+  const error = replyToError(reply, now)
+  if (error) throw error
+  return { info: parseReply(renewalInfoSchema, reply), retryAt: retryAtOf(reply, now) }
+}
+
+function nonceOf({ headers }: HttpReply): string | undefined {
+  const nonce = headers['replay-nonce']
+  return typeof nonce === 'string' ? nonce : undefined
 }
 
 function kindOf(url: string, directory: Directory | undefined): RequestKind {

@@ -91,8 +91,7 @@ export function createSession(
   return {
     register: async ({ email }) => {
       const contact = email === undefined ? {} : { contact: [`mailto:${email}`] }
-      const reply = await newAccount({ termsOfServiceAgreed: true, ...contact })
-      return locationOf(reply)
+      return locationOf(await newAccount({ termsOfServiceAgreed: true, ...contact }))
     },
     placeOrder: async (wanted) => {
       const { newOrder } = await directory()

@@ -105,6 +105,22 @@ describe.skipIf(pebbleIsMissing)(`orders within limits ${pebbleLabel}`, () => {
     expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
   })
 
+  it('does not take a host to another CA that failed by its own fault', async () => {
+    await using other = await startAcmeWorld()
+    await writeFile(world.rootsFile, await readFile(other.rootsFile), { flag: 'a' })
+    await using store = await openSqliteTestStore()
+    const { options } = limited({ 'failures-per-name': '1/10h' })
+    const ca = `${world.front.directoryUrl},${other.front.directoryUrl}`
+    await using issuer = anIssuer(world, store, { options: { ...options, ca } })
+    const hostname = aHostname()
+    world.answerFrom({ answer: async () => 'not ours' })
+    for (let round = 0; round < 2; round += 1) {
+      expect(await issuer.issue({ hostname }, never)).toMatchObject({ kind: 'refused' })
+    }
+    expect(world.front.count('order-new')).toBe(1)
+    expect(other.front.requests).toEqual([])
+  })
+
   it('takes a host that has waited for ten minutes to a CA that has room', async () => {
     await using other = await startAcmeWorld()
     await writeFile(world.rootsFile, await readFile(other.rootsFile), { flag: 'a' })
