@@ -38,11 +38,6 @@ const PAGE_ITEMS_MAX = 1000
 /** Small letters only, so that no two accounts look alike; fit for a path and a file name. */
 const ACCOUNT_ID = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/
 
-/** Is this how an account may be called: 1–64 of a–z, 0–9, dot, hyphen and underscore? */
-export function isAccountId(text: string): boolean {
-  return ACCOUNT_ID.test(text)
-}
-
 export function createAccounts({
   store: { db },
   clock,
@@ -81,6 +76,11 @@ export function createAccounts({
       return { items, nextCursor: rows.length > size ? items.at(-1)?.id : undefined }
     },
   }
+}
+
+/** Is this how an account may be called: 1–64 of a–z, 0–9, dot, hyphen and underscore? */
+function isAccountId(text: string): boolean {
+  return ACCOUNT_ID.test(text)
 }
 
 function badId(): AccountsError {

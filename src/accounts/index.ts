@@ -9,6 +9,5 @@ export {
   type AccountsPageRequest,
   createAccounts,
   DEFAULT_ACCOUNT,
-  isAccountId,
 } from './accounts.ts'
-export { AccountsError, type AccountsErrorCode } from './errors.ts'
+export type { AccountsErrorCode } from './errors.ts'

@@ -2,7 +2,7 @@
  * events: what happened, for an account to read, and webhooks, by which it is told: signed, at least
  * once, retried for days. Knows neither hosts nor certificates: events say what they say.
  */
-export { EventsError, type EventsErrorCode } from './errors.ts'
+export type { EventsErrorCode } from './errors.ts'
 export type { AccountEvent, EventDraft, EventKind } from './event.ts'
 export {
   createEventLog,
