@@ -3,12 +3,17 @@ import {
   type Host,
   type HostEvent,
   hasLeft,
-  isEndNear,
   type MoveContext,
   moveHost,
   urgencyOf,
 } from '../../src/hosts/index.ts'
-import { type Duration, days, type Random, type Reason } from '../../src/kernel/index.ts'
+import { type Duration, days, hours, type Random, type Reason } from '../../src/kernel/index.ts'
+import {
+  type Attendance,
+  type HeldLife,
+  planAttendance,
+  soakEnds,
+} from '../../src/lifecycle/attendance-plan.ts'
 import { type CertificateBook, type HeldCertificate, toLife } from './certificate-book.ts'
 import type { SimulatedNeed } from './choosing.ts'
 import { type Fleet, REASONS } from './fleet.ts'
@@ -60,8 +65,9 @@ export interface AttendingDeps {
   readonly onServed: (host: number, before: HeldCertificate | undefined, nowMs: number) => void
 }
 
-const SOAK_MS = HOUR_MS
+/** The defaults of `lifecycle.*`. */
 const IDLE_AFTER: Duration = days(180)
+const RULES = { soak: hours(1), idleAfter: IDLE_AFTER, idlePolicy: 'last' } as const
 /** The regular look at a host with which nothing is wrong, and at one that fails for long. */
 const LOOK_EVERY_MS = 24 * HOUR_MS
 const SELDOM_MS = 20 * HOUR_MS
@@ -134,15 +140,21 @@ export function createAttending(deps: AttendingDeps): Attending {
     release(run)
   }
   const keepOrUse = (run: Run, certificate: HeldCertificate): void => {
-    const { host, nowMs, current, context } = run
-    const life = lifeOf(run)
-    if (current) meter.noteLateness(nowMs - current.renewAtMs)
-    if (!life || isEndNear(life, context.now)) {
+    const { host, nowMs, context, current: before, state } = run
+    const { now } = context
+    if (before) meter.noteLateness(nowMs - before.renewAtMs)
+    const [current, waiting] = [before && toHeldLife(before), toHeldLife(certificate)]
+    const until = soakEnds({ host: state, current, waiting, now }, RULES)
+    if (!current || until <= now) {
       putToUse(run, certificate)
       return
     }
     book.save(host, certificate)
-    move(run, { kind: 'soaking', until: new Date(nowMs + SOAK_MS), life })
+    soakOn(run, until)
+  }
+  const soakOn = (run: Run, until: Date): void => {
+    const life = lifeOf(run)
+    if (life) move(run, { kind: 'soaking', until, life })
     release(run)
   }
 
@@ -160,15 +172,14 @@ export function createAttending(deps: AttendingDeps): Attending {
     const life = lifeOf(run)
     move(run, { kind: 'held', reason: HELD_REASONS[because], until, life })
     release(run)
-    const everyMs = (run.state.nextAttemptAt?.getTime() ?? nowMs) - nowMs
-    if (because !== 'ca-down' || everyMs <= 0) return
-    // The same answer every few minutes, to hundreds of thousands, is counted and not played.
-    const newsMs = population.dnsChangesMs(host, nowMs)
-    const latestMs = Math.min(newsMs, life ? nearsEndMs(life) : newsMs)
-    const freshMs = issuer.nothingNewBefore(need, latestMs, nowMs)
-    if (freshMs <= nowMs + everyMs) return
-    agenda.due(host, freshMs + everyMs * random.fraction())
-    meter.noteSkipped({ fromMs: nowMs, toMs: freshMs, everyMs })
+    if (because !== 'ca-down') return
+    // The same answer over and over, to hundreds of thousands, is counted and not played.
+    const latestMs = Math.min(population.dnsChangesMs(host, nowMs), changesMs(life, nowMs))
+    const { untilMs, looks } = issuer.waitInVain(need, latestMs, nowMs)
+    const [last] = looks.slice(-1)
+    if (!last) return
+    agenda.due(host, untilMs + last.everyMs * random.fraction())
+    for (const span of looks) meter.noteSkipped(span)
   }
   const askIssuer = (run: Run, need: SimulatedNeed, ca: number): void => {
     const { host, nowMs } = run
@@ -194,15 +205,43 @@ export function createAttending(deps: AttendingDeps): Attending {
     }
   }
   const getCertificate = (run: Run): void => {
-    const { host, nowMs, context, current, via } = run
+    const { host, nowMs, context, current } = run
     const urgency = urgencyOf(run.state, lifeOf(run), context)
-    const waitingSinceMs = run.state.queuedAt?.getTime() ?? nowMs
+    const { queuedAt, createdAt } = run.state
+    const waitingSinceMs = queuedAt?.getTime() ?? current?.renewAtMs ?? createdAt.getTime()
     const need: SimulatedNeed = { host, urgency, current, waitingSinceMs }
     const admission = issuer.admit(need, nowMs)
     if (admission.kind === 'wait') hold(run, need, admission)
-    // Nobody passes those who wait.
-    else if (admission.kind === 'queue' || (via === 'due' && line.sizeOf(urgency) > 0)) queue(run)
+    else if (admission.kind === 'queue') queue(run)
     else askIssuer(run, need, admission.ca)
+  }
+
+  /** It is well, and nothing is due. */
+  const serveOn = (run: Run): void => {
+    const life = lifeOf(run)
+    move(run, { kind: 'ready', checks: NO_CHECKS })
+    if (life) move(run, { kind: 'served', life })
+    release(run)
+  }
+  const goAlong = (run: Run, waiting: HeldCertificate | undefined): void => {
+    const { via, state, context } = run
+    const current = run.current && toHeldLife(run.current)
+    const held = { current, waiting: waiting && toHeldLife(waiting) }
+    const attendance = planAttendance({ host: state, via, ...held, now: context.now }, RULES)
+    if (attendance.kind === 'use-waiting' && waiting) putToUse(run, waiting)
+    else if (attendance.kind === 'let-soak') soakOn(run, attendance.until)
+    else look(run, attendance.kind)
+  }
+  const look = (run: Run, what: Attendance['kind']): void => {
+    const life = lifeOf(run)
+    if (population.dnsAt(run.host, run.nowMs) === 'wrong') findWrong(run)
+    else if (what === 'look-regularly' && life) {
+      move(run, { kind: 'looked', checks: NO_CHECKS, life })
+      release(run)
+    } else if (what === 'look-and-issue') {
+      move(run, { kind: 'ready', checks: NO_CHECKS })
+      getCertificate(run)
+    } else serveOn(run)
   }
 
   const end = (host: number, nowMs: number): void => {
@@ -229,7 +268,7 @@ export function createAttending(deps: AttendingDeps): Attending {
     const { current } = run
     if (!current || current.notAfterMs <= nowMs) return
     if (book.waiting(host)) {
-      agenda.asks(host, nowMs + SOAK_MS)
+      agenda.asks(host, nowMs + HOUR_MS)
       return
     }
     const answer = issuer.ask(host, current, nowMs)
@@ -246,23 +285,17 @@ export function createAttending(deps: AttendingDeps): Attending {
   return {
     attend: (host, via, nowMs) => {
       const run = openRun(host, via, nowMs)
-      const { current } = run
-      const waiting = book.waiting(host)
       meter.counts.looks += 1
-      if (population.dnsAt(host, nowMs) === 'wrong') {
-        findWrong(run)
-      } else if (!waiting && current && current.renewAtMs > nowMs) {
-        move(run, { kind: 'looked', checks: NO_CHECKS, life: toLife(current) })
-        release(run)
-      } else {
-        move(run, { kind: 'ready', checks: NO_CHECKS })
-        if (waiting) putToUse(run, waiting)
-        else getCertificate(run)
-      }
+      goAlong(run, book.waiting(host))
     },
     end,
     ask,
   }
+}
+
+/** As `planAttendance` reads it. */
+function toHeldLife(certificate: HeldCertificate): HeldLife {
+  return { ...toLife(certificate), createdAt: new Date(certificate.heldSinceMs) }
 }
 
 function lifeOf({ current }: Run): CertificateLife | undefined {
@@ -294,6 +327,13 @@ const REFUSED_REASONS: Readonly<Record<RefusedBecause, Reason>> = {
 function skipsLooks({ state, reason }: Host, delayMs: number): boolean {
   if (reason === REASONS.wrongTarget) return delayMs >= SELDOM_MS
   return state === 'active' && reason === undefined
+}
+
+/** When a host becomes more urgent because of its certificate alone. */
+function changesMs(life: CertificateLife | undefined, nowMs: number): number {
+  if (!life) return Number.POSITIVE_INFINITY
+  const dates = [nearsEndMs(life), life.notAfter.getTime()]
+  return dates.find((date) => date > nowMs) ?? Number.POSITIVE_INFINITY
 }
 
 /** When it becomes one of those that end soon; the rule is `isEndNear`. */

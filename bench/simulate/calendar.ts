@@ -6,10 +6,11 @@ export interface Calendar {
   /** Puts or moves an item. What lies in the past is due now; what lies past the end, never. */
   put(item: number, atMs: number): void
   remove(item: number): void
-  /** Takes out what is due before the end of the minute, the earliest first. */
-  take(minute: number): readonly number[]
-  /** When an item was due that has just been taken out, and not put in again. */
-  dueMs(item: number): number
+  /**
+   * Plays a minute: hands out what is due in it, the earliest first, until nothing is; what is put
+   * in meanwhile may still come in the same minute, and what is put in later comes in the next.
+   */
+  play(minute: number, play: (item: number, dueMs: number) => void): void
 }
 
 export const MINUTE_MS = 60_000
@@ -42,6 +43,19 @@ export function createCalendar(
     if (behind !== NONE) records[behind * FIELDS + PREVIOUS] = before
     records[at + MINUTE] = NONE
   }
+  const take = (minute: number): readonly number[] => {
+    const first = heads[minute] ?? NONE
+    if (first === NONE) return NOTHING
+    const due: number[] = []
+    for (let item = first; item !== NONE; item = records[item * FIELDS + NEXT] ?? NONE) {
+      due.push(item)
+      records[item * FIELDS + MINUTE] = NONE
+    }
+    heads[minute] = NONE
+    // By number where times are the same: the order must not hang on how lists were built.
+    if (due.length > 1) due.sort((a, b) => msOf(a) - msOf(b) || a - b)
+    return due
+  }
   const msOf = (item: number): number => records[item * FIELDS + MS_IN_MINUTE] ?? 0
 
   return {
@@ -60,20 +74,12 @@ export function createCalendar(
       heads[minute] = item
     },
     remove,
-    dueMs: (item) => startMs + now * MINUTE_MS + msOf(item),
-    take: (minute) => {
+    play: (minute, play) => {
       now = minute
-      const first = heads[minute] ?? NONE
-      if (first === NONE) return NOTHING
-      const due: number[] = []
-      for (let item = first; item !== NONE; item = records[item * FIELDS + NEXT] ?? NONE) {
-        due.push(item)
-        records[item * FIELDS + MINUTE] = NONE
+      for (let due = take(minute); due.length > 0; due = take(minute)) {
+        for (const item of due) play(item, startMs + minute * MINUTE_MS + msOf(item))
       }
-      heads[minute] = NONE
-      // By number where times are the same: the order must not hang on how lists were built.
-      if (due.length > 1) due.sort((a, b) => msOf(a) - msOf(b) || a - b)
-      return due
+      now = minute + 1
     },
   }
 }

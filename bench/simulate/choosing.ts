@@ -46,8 +46,8 @@ export interface Choosing {
   choose(need: SimulatedNeed, nowMs: number): SimulatedAdmission
   toJudge(ca: number, need: SimulatedNeed, nowMs: number): OrderToJudge
   conditionOf(ca: number, nowMs: number): CaCondition
-  /** Would it still be waited for the preferred CA then, if that stays away? */
-  wouldWait(need: SimulatedNeed, thenMs: number): boolean
+  /** How long one would wait then, if the preferred CA stayed away; `undefined`: not at all. */
+  waitMs(need: SimulatedNeed, thenMs: number): number | undefined
 }
 
 /** How long nobody asks a CA that did not answer (`src/acme/authority-health.ts`). */
@@ -114,10 +114,10 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
       if (at(authorities, ca).isShared) return { kind: 'queue' }
       return { kind: 'wait', because: choice.because, until: choice.until }
     },
-    wouldWait: (need, thenMs) => {
+    waitMs: (need, thenMs) => {
       const [preferred, ...others] = cas.map(({ ca }) => ca.name)
       const trouble = troubles[0]
-      if (preferred === undefined || !trouble) return false
+      if (preferred === undefined || !trouble) return undefined
       const well = { caa: 'allows', budget: ROOM, isPaused: false } as const
       const until = new Date(thenMs + HOLD_MS)
       const health = { kind: 'down', since: new Date(trouble.sinceMs), until } as const
@@ -126,7 +126,7 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
         ...others.map((name) => ({ ...well, name, health: UP })),
       ]
       const choice = chooseCa({ authorities, need: toCaNeed(need), now: new Date(thenMs) })
-      return choice.kind === 'wait'
+      return choice.kind === 'wait' && choice.until ? choice.until.getTime() - thenMs : undefined
     },
   }
 }

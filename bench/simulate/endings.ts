@@ -10,10 +10,10 @@ import { HOUR_MS, type Scenario } from './scenario.ts'
 const LONG_ENOUGH_MS = 48 * HOUR_MS
 
 /**
- * Was it to be avoided that a certificate ran out? It was if, between its planned renewal and its
- * end, there were 48 hours at a stretch in which DNS was right (for us and for the CA) and one of the
- * CAs we may use was up. That a budget was empty is no excuse: planning so that it is not is what is
- * being tried.
+ * Was it to be avoided that a certificate ran out? It was if DNS still led to us then, and if there
+ * were, between its planned renewal and its end, 48 hours at a stretch in which DNS was right (for us
+ * and for the CA) and one of the CAs we may use was up. That a budget was empty is no excuse: planning
+ * so that it is not is what is being tried. Where DNS leads elsewhere, nobody meets the certificate.
  */
 export function judgeEnd(
   host: number,
@@ -22,23 +22,26 @@ export function judgeEnd(
     population,
     outages,
   }: {
-    readonly population: Population
+    readonly population: SeenDns
     /** In which no CA that may be used is up. */
     readonly outages: Scenario['outages']
   },
 ): ExpiryCause {
+  if (population.dnsAt(host, notAfterMs) !== 'right') return 'dns-wrong'
   const span = { fromMs: renewAtMs, toMs: notAfterMs }
   const wrong = wrongSpans(host, span, population)
   if (longestGap(span, wrong) < LONG_ENOUGH_MS) return 'dns-wrong'
   return longestGap(span, [...wrong, ...outages]) < LONG_ENOUGH_MS ? 'ca-down' : 'avoidable'
 }
 
+type SeenDns = Pick<Population, 'dnsAt' | 'dnsChangesMs'>
+
 interface Span {
   readonly fromMs: number
   readonly toMs: number
 }
 
-function wrongSpans(host: number, { fromMs, toMs }: Span, population: Population): readonly Span[] {
+function wrongSpans(host: number, { fromMs, toMs }: Span, population: SeenDns): readonly Span[] {
   const spans: Span[] = []
   for (let at = fromMs; at < toMs; ) {
     const until = Math.min(toMs, population.dnsChangesMs(host, at))

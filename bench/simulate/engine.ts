@@ -1,4 +1,3 @@
-import { URGENCIES } from '../../src/kernel/index.ts'
 import { MINUTE_MS } from './calendar.ts'
 import type { Meter } from './meter.ts'
 import type { SimulationOptions } from './options.ts'
@@ -50,28 +49,21 @@ const DAY_MINUTES = DAY_MS / MINUTE_MS
 type At = (dueMs: number) => number
 
 function playMinute(world: World, minute: number, at: At): void {
-  const { arrivals, due, endings, questions, attending, fleet } = world
-  for (const host of arrivals.take(minute)) {
-    const nowMs = at(arrivals.dueMs(host))
+  const { arrivals, due, endings, questions, attending, rounds, fleet } = world
+  arrivals.play(minute, (host, dueMs) => {
+    const nowMs = at(dueMs)
     fleet.add(host, new Date(nowMs))
     due.put(host, nowMs)
-  }
-  for (const host of questions.take(minute)) attending.ask(host, at(questions.dueMs(host)))
-  // What comes out of it may be due in the same minute.
-  for (let hosts = due.take(minute); hosts.length > 0; hosts = due.take(minute)) {
-    for (const host of hosts) attending.attend(host, 'due', at(due.dueMs(host)))
-  }
-  claimQueued(world, at(world.scenario.startMs + (minute + 1) * MINUTE_MS - 1))
-  for (const host of endings.take(minute)) attending.end(host, at(endings.dueMs(host)))
-}
-
-/** Those who wait, the most urgent first, as far as there is room for them. */
-function claimQueued({ line, issuer, attending }: World, nowMs: number): void {
-  for (const urgency of URGENCIES) {
-    if (line.sizeOf(urgency) === 0) continue
-    const claimed = line.claim(urgency, issuer.room(urgency, nowMs))
-    for (const host of claimed) attending.attend(host, 'queue', nowMs)
-  }
+  })
+  endings.play(minute, (host, dueMs) => attending.end(host, at(dueMs)))
+  questions.play(minute, (host, dueMs) => attending.ask(host, at(dueMs)))
+  due.play(minute, (host, dueMs) => {
+    const nowMs = at(dueMs)
+    // Each round begins with those whose turn has come: nobody who is just due passes them.
+    rounds.claimTurns(nowMs)
+    attending.attend(host, 'due', nowMs)
+  })
+  rounds.claimTurns(at(world.scenario.startMs + (minute + 1) * MINUTE_MS - 1))
 }
 
 /** The CA moves windows into the past; each host hears of it when it asks next. */

@@ -3,6 +3,7 @@ import { type Duration, milliseconds, type Random, type Urgency } from '../../sr
 import type { HeldCertificate } from './certificate-book.ts'
 import {
   at,
+  type Choosing,
   createChoosing,
   HOLD_MS,
   type SimulatedAdmission,
@@ -39,8 +40,23 @@ export interface SimulatedIssuer {
   room(urgency: Urgency, nowMs: number): number
   /** Asks the CA for the window of a certificate, and plans anew if it has changed. */
   ask(host: number, certificate: HeldCertificate, nowMs: number): HeldCertificate | 'down'
-  /** Until when somebody who waits for a CA that is away will find nothing new, `latestMs` at most. */
-  nothingNewBefore(need: SimulatedNeed, latestMs: number, nowMs: number): number
+  /**
+   * Until when somebody who waits for a CA that is away will find nothing new, `latestMs` at most,
+   * and how often it will look in vain.
+   */
+  waitInVain(need: SimulatedNeed, latestMs: number, nowMs: number): VainWait
+}
+
+export interface VainWait {
+  readonly untilMs: number
+  readonly looks: readonly VainLooks[]
+}
+
+/** So often in a span. */
+export interface VainLooks {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly everyMs: number
 }
 
 export interface IssuingDeps {
@@ -175,19 +191,47 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
       const { ca } = at(cas, certificate.ca)
       return ca.isUp(nowMs) ? withWindow(host, certificate, nowMs) : 'down'
     },
-    nothingNewBefore: (need, latestMs, nowMs) => {
+    waitInVain: (need, latestMs, nowMs) => {
       const [preferred] = cas
       const backMs = preferred ? Math.min(latestMs, preferred.ca.backMs(nowMs)) : nowMs
-      if (choosing.wouldWait(need, backMs)) return backMs
-      let [waits, goes] = [nowMs, backMs]
-      while (goes - waits > HOUR_MS) {
-        const middle = (waits + goes) / 2
-        if (choosing.wouldWait(need, middle)) waits = middle
-        else goes = middle
+      const untilMs = lastWait(need, { choosing, fromMs: nowMs, toMs: backMs })
+      const looks: VainLooks[] = []
+      for (let fromMs = nowMs; fromMs < untilMs; ) {
+        const everyMs = (choosing.waitMs(need, fromMs) ?? HOLD_MS) + HELD_SPREAD_MS
+        // As long again as it has lasted: the pace follows from that.
+        const toMs = Math.min(untilMs, fromMs + Math.max(everyMs, fromMs - nowMs))
+        looks.push({ fromMs, toMs, everyMs })
+        fromMs = toMs
       }
-      return waits
+      return { untilMs, looks }
     },
   }
+}
+
+/** What `held` adds to a wait, on average. */
+const HELD_SPREAD_MS = 30_000
+
+/** When the answer is not "wait" any more, to the hour, if the CA stays away; `toMs` at most. */
+function lastWait(
+  need: SimulatedNeed,
+  {
+    choosing,
+    fromMs,
+    toMs,
+  }: {
+    readonly choosing: Choosing
+    readonly fromMs: number
+    readonly toMs: number
+  },
+): number {
+  if (choosing.waitMs(need, toMs) !== undefined) return toMs
+  let [waits, goes] = [fromMs, toMs]
+  while (goes - waits > HOUR_MS) {
+    const middle = (waits + goes) / 2
+    if (choosing.waitMs(need, middle) === undefined) goes = middle
+    else waits = middle
+  }
+  return waits
 }
 
 const UNPLANNED: Pick<HeldCertificate, 'renewAtMs' | 'because' | 'windowStartMs' | 'windowEndMs'> =

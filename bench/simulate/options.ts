@@ -72,7 +72,7 @@ function wholeNumber(text: string | undefined, otherwise: number): number | unde
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
-export function defaultOverride(hosts: number): BucketShape {
+function defaultOverride(hosts: number): BucketShape {
   const orders = Math.max(ORDERS_IN_3H_MIN, Math.round(hosts * ORDERS_IN_3H_SHARE))
   return bucketShape(orders, 3 * HOUR_MS)
 }

@@ -28,7 +28,7 @@ const NOTES: readonly string[] = [
   'Looks and questions about windows whose answer has not changed are not played: a host learns of a change at the look or question that would come next.',
   'An order takes an instant, except that a node may die amid it; requests per second are not counted.',
   'Authorizations are not reused by the modelled CA, and each host has a certificate of its own.',
-  'An expiry is avoidable if, between its planned renewal and its end, DNS was right and an allowed CA up for 48 hours at a stretch; an empty budget is no excuse.',
+  'An expiry is avoidable if DNS led to us at that time and if, between its planned renewal and its end, DNS was right and an allowed CA up for 48 hours at a stretch; an empty budget is no excuse.',
   'Planned orders are renewals, those of idle hosts and those the CA wants replaced; not first certificates, nor what ends within 48 hours.',
 ]
 
@@ -68,6 +68,7 @@ export function printReport({ simulation, figures, notes, machine }: SimulationR
         ['orders per certificate, of all hosts', String(orders.perCertificateOfAllHosts)],
         ['refused by validation', count(orders.failedValidations)],
         ['resumed after a restart', count(orders.resumedAfterRestart)],
+        ['looks a second while the CA is down', count(figures.looksWhileCaIsDown.perSecondAtMost)],
       ],
     ],
     [

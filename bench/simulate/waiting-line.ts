@@ -11,6 +11,7 @@ export interface WaitingLine {
   /** The first so many of an urgency: they keep their places until they are enqueued or removed. */
   claim(urgency: Urgency, limit: number): readonly number[]
   remove(host: number): void
+  has(host: number): boolean
 }
 
 export interface WaitingLineOptions {
@@ -102,6 +103,7 @@ export function createWaitingLine(options: WaitingLineOptions): WaitingLine {
       return claimed
     },
     remove,
+    has: (host) => rankedAs[host] !== NONE,
   }
 }
 

@@ -15,6 +15,7 @@ import { createModelledCa, type ModelledCa } from './modelled-ca.ts'
 import type { SimulationOptions } from './options.ts'
 import { createPopulation, type Population } from './population.ts'
 import { createRestarts } from './restarts.ts'
+import { createRounds, type Rounds } from './rounds.ts'
 import { DAY_MS, planScenario, type Scenario } from './scenario.ts'
 import { createSeededRandom } from './seeded-random.ts'
 import type { BucketShape } from './token-buckets.ts'
@@ -29,6 +30,7 @@ export interface World {
   readonly line: WaitingLine
   readonly issuer: SimulatedIssuer
   readonly attending: Attending
+  readonly rounds: Rounds
   readonly incident: Incident
   readonly meter: Meter
   readonly preferredCa: ModelledCa
@@ -68,14 +70,17 @@ export function createWorld(options: SimulationOptions): World {
     ...{ population, fleet, book, issuer, line, agenda, meter, random },
     judgeEnd: (host, certificate) => judgeEnd(host, certificate, { population, outages }),
     onServed: (host, before, nowMs) => {
-      if (before) incident.noteReplaced(host, before, { meter, nowMs })
-      else noteFirst(host, nowMs, { population, meter })
+      if (!before) noteFirst(host, nowMs, { population, meter })
+      else if (population.isRightThroughout(host, incident.atMs, nowMs)) {
+        incident.noteReplaced(host, before, { meter, nowMs })
+      }
     },
   })
+  const rounds = createRounds({ line, issuer, attending })
   const [preferred] = cas
   if (!preferred) throw new Error('There is always a CA')
   return {
-    ...{ scenario, population, fleet, book, line, issuer, attending, incident, meter },
+    ...{ scenario, population, fleet, book, line, issuer, attending, rounds, incident, meter },
     ...{ preferredCa: preferred.ca, arrivals, due, endings, questions },
   }
 }
