@@ -154,8 +154,7 @@ async function claimDue(
         .execute()
       free.push(...found.map(({ hostname }) => hostname))
     }
-    const claimed = await lease(trx, free, { claim, now, via: 'due', onUnreadable })
-    return claimed.toSorted(mostUrgentFirst)
+    return lease(trx, free, { claim, now, via: 'due', onUnreadable })
   })
 }
 
@@ -166,7 +165,7 @@ export interface Leasing {
   readonly onUnreadable: OnUnreadable
 }
 
-/** Leases hosts that were found free in the same transaction. */
+/** Leases hosts that were found free in the same transaction, and returns them in this order. */
 export async function lease(
   trx: Database,
   hostnames: readonly string[],
@@ -194,12 +193,9 @@ export async function lease(
     },
   )
   if (unreadable.length > 0) await setAside(trx, unreadable, now)
-  return claimed
-}
-
-function mostUrgentFirst(one: ClaimedHost, other: ClaimedHost): number {
-  const byUrgency = urgencyRank(one.host.urgency) - urgencyRank(other.host.urgency)
-  return byUrgency === 0 ? dueAt(one) - dueAt(other) : byUrgency
+  const placeOf = new Map(hostnames.map((hostname, place) => [hostname, place]))
+  const place = ({ host }: ClaimedHost): number => placeOf.get(host.hostname) ?? 0
+  return claimed.toSorted((one, other) => place(one) - place(other))
 }
 
 /**
@@ -357,10 +353,6 @@ async function renewLeases(
 
 function toLease({ holder, leaseFor }: LeaseClaim, now: Date) {
   return { lease_holder: holder, lease_until: after(now, leaseFor).getTime() }
-}
-
-function dueAt({ host }: ClaimedHost): number {
-  return host.nextAttemptAt?.getTime() ?? 0
 }
 
 const NO_LEASE = { lease_holder: null, lease_until: null } as const
