@@ -140,8 +140,10 @@ export function renewalsPerHour(limits: CaLimits, fleet: FleetSize): number {
 /** A bucket in the numbers that judging needs. */
 export interface BucketShape {
   readonly capacity: number
-  /** In which one token comes back. */
+  /** In which one token comes back, in whole milliseconds: so nothing is lost to rounding. */
   readonly tokenMs: number
+  /** In which all of them do. */
+  readonly perMs: number
   /** By how much the CA may be behind us. */
   readonly latenessMs: number
 }
@@ -197,7 +199,9 @@ export function accountBucketsOf({
 /** No CA says a longer time: see `retryAtOf`. */
 const TOLD_MS_MAX = 8 * 24 * HOUR_MS
 /** Not a bucket of the CA's, but an instant that has to pass, in the form of one. */
-export const TOLD_TO_WAIT: BucketShape = { capacity: 1, tokenMs: TOLD_MS_MAX, latenessMs: 0 }
+export const TOLD_TO_WAIT: BucketShape = {
+  ...{ capacity: 1, tokenMs: TOLD_MS_MAX, perMs: TOLD_MS_MAX, latenessMs: 0 },
+}
 
 function toldToWait(bucket: string): TouchedBucket {
   return { limit: 'told-to-wait', bucket, shape: TOLD_TO_WAIT, reserve: 0, costs: false }
@@ -221,7 +225,7 @@ export function shapeOf(bucket: TokenBucket): BucketShape {
   if (known) return known
   const { capacity, per } = bucket
   const latenessMs = Math.min(LATENESS_MS_MAX, LATENESS_SHARE * per)
-  const shape = { capacity, tokenMs: per / capacity, latenessMs }
+  const shape = { capacity, tokenMs: Math.ceil(per / capacity), perMs: per, latenessMs }
   shapes.set(bucket, shape)
   return shape
 }
@@ -232,7 +236,8 @@ export function paceShape(least: TokenBucket, { hosts, termMs }: FleetSize): Buc
   const neededPerHour = (hosts / termMs) * HOUR_MS * PACE_OVER_MEAN
   const perHour = Math.max(leastPerHour, neededPerHour)
   const capacity = Math.max(1, Math.floor(perHour * PACE_BURST_HOURS))
-  return { capacity, tokenMs: HOUR_MS / perHour, latenessMs: 0 }
+  const tokenMs = Math.ceil(HOUR_MS / perHour)
+  return { capacity, tokenMs, perMs: HOUR_MS * PACE_BURST_HOURS, latenessMs: 0 }
 }
 
 /** When a bucket is full again after one token more was taken, in whole milliseconds. */

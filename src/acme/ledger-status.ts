@@ -96,7 +96,7 @@ interface Bucket {
 }
 
 function toStatus({ limit, bucket, shape, fullAtMs }: Bucket, nowMs: number): BudgetStatus {
-  const { capacity, tokenMs } = shape
+  const { capacity, perMs } = shape
   return {
     ...{ limit, bucket, capacity },
     // For people, as the CA's documents put it.
@@ -106,6 +106,6 @@ function toStatus({ limit, bucket, shape, fullAtMs }: Bucket, nowMs: number): Bu
       nowMs,
     ),
     fullAt: new Date(Math.max(nowMs, fullAtMs ?? LONG_AGO_MS)),
-    per: milliseconds(Math.round(capacity * tokenMs)),
+    per: milliseconds(perMs),
   }
 }

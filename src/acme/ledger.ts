@@ -1,4 +1,11 @@
-import { after, type Clock, type Hostname, seconds, type Urgency } from '../kernel/index.ts'
+import {
+  after,
+  type Clock,
+  createSingleFlight,
+  type Hostname,
+  seconds,
+  type Urgency,
+} from '../kernel/index.ts'
 import type { Schema, Store, Transaction } from '../store/index.ts'
 import type { AcmeRecord } from '../telemetry/index.ts'
 import {
@@ -15,7 +22,7 @@ import {
   type TouchedBucket,
 } from './budget.ts'
 import type { CertificateAuthority } from './cas/certificate-authority.ts'
-import { createClockJumps } from './clock-jumps.ts'
+import { type ClockJumps, createClockJumps } from './clock-jumps.ts'
 import { createLedgerRows, type KnownRows, type LedgerRows } from './ledger-rows.ts'
 import { type BudgetStatus, statusOf } from './ledger-status.ts'
 import type { OrderKind } from './limits.ts'
@@ -109,18 +116,7 @@ export function createLedger(deps: LedgerDeps, { fleet }: LedgerOptions): Ledger
   /** As many as `acme.ca` names. */
   const seen = new Map<string, CertificateAuthority>()
 
-  let mending: Promise<void> | undefined
-  const mendJump = async (): Promise<void> => {
-    const jumpMs = jumps.jumpedMs()
-    if (jumpMs === 0) return
-    mending ??= rows
-      .shift(jumpMs, now())
-      .then(jumps.forget)
-      .finally(() => {
-        mending = undefined
-      })
-    await mending
-  }
+  const mendJump = createJumpMending(jumps, (byMs) => rows.shift(byMs, now()))
   const factsOf = ({ ca, kind, urgency, hostname }: OrderToPlace) => {
     const domain = registeredDomain(hostname)
     return { limits: ca.limits, kind, urgency, hostname, domain, fleet: fleet() }
@@ -169,6 +165,18 @@ export function createLedger(deps: LedgerDeps, { fleet }: LedgerOptions): Ledger
       await names.prune(now())
       for (const ca of seen.values()) await statusOf(ca, now(), parts)
     },
+  }
+}
+
+/** Makes a jump of the clock good: once, however many ask for it at the same time. */
+function createJumpMending(
+  jumps: ClockJumps,
+  shift: (byMs: number) => Promise<void>,
+): () => Promise<void> {
+  const flight = createSingleFlight<'mend', void>()
+  return async () => {
+    const jumpMs = jumps.jumpedMs()
+    if (jumpMs > 0) await flight('mend', () => shift(jumpMs).then(jumps.forget))
   }
 }
 
