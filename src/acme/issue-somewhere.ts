@@ -142,9 +142,13 @@ async function explain(error: AcmeError, { hostname }: IssueNeed, desk: Desk): P
 async function noteLimit(
   { code, askedFor, retryAt, message }: AcmeError,
   hostname: Hostname,
-  { authority, ledger }: Desk,
+  { authority, ledger, record }: Desk,
 ): Promise<void> {
-  if (askedFor === 'common') return
+  if (askedFor === 'common') {
+    if (code !== 'acme/rate-limited' || !retryAt) return
+    record.unforeseenRateLimit({ ca: authority.name, hostname, retryAt, scope: 'account' })
+    return
+  }
   if (code === 'acme/rate-limited' && retryAt) {
     await ledger.refused(authority, { hostname, retryAt })
   }
