@@ -4,7 +4,7 @@ import { livingNodes } from './nodes.ts'
 
 /** What came of a certificate's rehearsal on the nodes beside this one. */
 export interface Rehearsals {
-  /** The living nodes beside this one. */
+  /** The living nodes beside this one, those that can rehearse. */
   others(): Promise<readonly RehearsingNode[]>
   /** Those that have written how it went. */
   outcomes(hostname: Hostname, certificateId: string): Promise<readonly RehearsalOfNode[]>
@@ -36,7 +36,8 @@ export function createRehearsals({
   return {
     others: async () => {
       const living = await livingNodes(store)
-      return living.filter(({ id }) => id !== nodeId)
+      // One that is too old to say which keys it has is too old to know of rehearsals.
+      return living.filter(({ id, keyIds }) => id !== nodeId && keyIds.length > 0)
     },
     outcomes: async (hostname, certificateId) => {
       const rows = await db

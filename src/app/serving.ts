@@ -2,6 +2,7 @@ import type { CertificateStore } from '../certs/index.ts'
 import { type Clock, type Hostname, parseHostname } from '../kernel/index.ts'
 import type { Rehearsal, ServingCheck } from '../lifecycle/index.ts'
 import type { Notice, Store } from '../store/index.ts'
+import { RehearsalUnanswered } from './errors.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import type { Nodes } from './nodes.ts'
 import { createRehearsals, type Rehearsals } from './rehearsals.ts'
@@ -44,14 +45,20 @@ export function createServing(deps: ServingDeps): {
     return served
   }
 
+  /** For another node, which waits for what is written. */
+  const rehearseHere = async (hostname: Hostname, certificateId: string): Promise<void> => {
+    if (!rehearsals || asking.has(certificateId)) return
+    const here = await fleet.rehearse(hostname, certificateId)
+    // Whoever waits for this node hears nothing then, which means the same.
+    if (here.kind === 'unanswered') return
+    await rehearsals.note(hostname, certificateId, here.kind === 'failed' ? here.why : undefined)
+  }
+
   const obey = async (notice: Exclude<Notice, { kind: 'resync' }>): Promise<void> => {
     const hostname = parseHostname(notice.hostname)
     if (!hostname) return
     if (notice.kind === 'rehearse') {
-      if (!rehearsals || asking.has(notice.certificateId)) return
-      const here = await fleet.rehearse(hostname, notice.certificateId)
-      const problem = here.kind === 'failed' ? here.why : undefined
-      await rehearsals.note(hostname, notice.certificateId, problem)
+      await rehearseHere(hostname, notice.certificateId)
       return
     }
     fleet.hostChanged(hostname)
@@ -71,6 +78,7 @@ export function createServing(deps: ServingDeps): {
       },
       rehearse: async (hostname, certificateId, signal) => {
         const here = await fleet.rehearse(hostname, certificateId)
+        if (here.kind === 'unanswered') throw new RehearsalUnanswered(here.why)
         if (here.kind === 'failed' || !rehearsals) return here
         asking.add(certificateId)
         try {
@@ -115,7 +123,10 @@ interface Wanted {
   readonly signal: AbortSignal
 }
 
-/** Has the other nodes rehearse, and waits for what each of them writes. */
+/**
+ * Has the other nodes rehearse, and waits for what each of them writes. Throws RehearsalUnanswered
+ * when one writes nothing in time: the certificate may be good, and is not to be thrown away.
+ */
 async function rehearseElsewhere(
   { store, clock }: Pick<ServingDeps, 'store' | 'clock'>,
   rehearsals: Rehearsals,
@@ -140,7 +151,7 @@ async function rehearseElsewhere(
     }
     if (clock.monotonicMs() >= deadline) {
       const names = silent.map(({ name }) => name).join(', ')
-      return { kind: 'failed', why: `These nodes have not tried it out yet: ${names}` }
+      throw new RehearsalUnanswered(`These nodes have not tried it out yet: ${names}`)
     }
     await clock.sleep(OTHERS_POLL_MS, signal)
   }

@@ -1,6 +1,6 @@
 import type { Hostname } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
-import type { Vault } from '../vault/index.ts'
+import { type Vault, VaultError } from '../vault/index.ts'
 import { buildContext, type ServedContext } from './build-context.ts'
 
 /** Makes contexts of certificates that are not served yet, to be tried out and dropped. */
@@ -13,6 +13,8 @@ export type BuiltContext =
   | { readonly kind: 'built'; readonly served: ServedContext }
   /** `why` ends a sentence. */
   | { readonly kind: 'failed'; readonly why: string }
+  /** It may be sound: this process has not the key to open it. */
+  | { readonly kind: 'unanswered'; readonly why: string }
 
 export function createRehearsalContexts({
   store,
@@ -34,8 +36,11 @@ export function createRehearsalContexts({
       try {
         return { kind: 'built', served: buildContext(row, hostname, vault) }
       } catch (error) {
-        // Of the vault or of OpenSSL: whatever it is, it would be so for visitors, too.
         if (!(error instanceof Error)) throw error
+        if (error instanceof VaultError && error.code === 'vault/missing-key') {
+          return { kind: 'unanswered', why: 'The master key that opens it is not there' }
+        }
+        // Altered, or refused by OpenSSL: whatever it is, it would be so for visitors, too.
         return { kind: 'failed', why: `It cannot be used: ${error.message.replace(/\.$/, '')}` }
       }
     },

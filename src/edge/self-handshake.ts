@@ -11,12 +11,15 @@ export type Shown =
   | { readonly kind: 'certificate'; readonly serial: string | undefined }
   /** `why` ends a sentence. */
   | { readonly kind: 'nothing'; readonly why: string }
+  | { readonly kind: 'too-slow' }
 
-/** Whether a certificate that nobody is served yet could be. */
+/** Whether a certificate that nobody is served yet could be. `why` ends a sentence. */
 export type RehearsalOutcome =
   | { readonly kind: 'went-well' }
-  /** `why` ends a sentence. */
+  /** It could not, now or later. */
   | { readonly kind: 'failed'; readonly why: string }
+  /** Nobody knows: that is no fault of the certificate's. */
+  | { readonly kind: 'unanswered'; readonly why: string }
 
 /** Handshakes with ourselves, without a network. */
 export interface SelfHandshakes {
@@ -46,7 +49,7 @@ export function createSelfHandshakes({ clock }: { readonly clock: Clock }): Self
     const deadline = new AbortController()
     const late = clock
       .sleep(SELF_HANDSHAKE_MS_MAX, deadline.signal)
-      .then((): Shown => ({ kind: 'nothing', why: 'The handshake took too long' }))
+      .then((): Shown => ({ kind: 'too-slow' }))
     try {
       return await Promise.race([shownBy(socket), late])
     } finally {
@@ -74,6 +77,9 @@ export function createSelfHandshakes({ clock }: { readonly clock: Clock }): Self
       server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()))
       for (const version of ['TLSv1.3', 'TLSv1.2'] as const) {
         const shown = await shake(server, hostname, version)
+        if (shown.kind === 'too-slow') {
+          return { kind: 'unanswered', why: `The handshake took too long on ${version}` }
+        }
         if (shown.kind === 'nothing') {
           const code = refusal === undefined ? '' : ` (${refusal})`
           return { kind: 'failed', why: `${shown.why} on ${version}${code}` }

@@ -118,11 +118,14 @@ class WorkerFleet implements EdgeFleet {
   }
 
   async rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome> {
-    if (this.#serving.size === 0) return { kind: 'failed', why: 'No edge worker is serving' }
+    if (this.#serving.size === 0) return { kind: 'unanswered', why: 'No edge worker is serving' }
     const outcomes = await Promise.all(
       [...this.#serving].map((worker) => this.#rehearseOrGone(worker, hostname, certificateId)),
     )
-    return outcomes.find(({ kind }) => kind === 'failed') ?? { kind: 'went-well' }
+    return (
+      outcomes.find(({ kind }) => kind === 'failed') ??
+      outcomes.find(({ kind }) => kind === 'unanswered') ?? { kind: 'went-well' }
+    )
   }
 
   async visits(): Promise<Visits> {
@@ -200,7 +203,7 @@ class WorkerFleet implements EdgeFleet {
     } catch (error) {
       if (!this.#serving.has(worker)) return { kind: 'went-well' }
       this.#deps.record.confirmationFailed({ hostname, error })
-      return { kind: 'failed', why: 'An edge worker could not say whether it would serve it' }
+      return { kind: 'unanswered', why: 'An edge worker could not say whether it would serve it' }
     }
   }
 

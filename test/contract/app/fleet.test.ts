@@ -104,9 +104,15 @@ describe.each([2, 0])('a fleet of %s workers', (workers) => {
   it('says why a certificate would not do', async () => {
     const { save, store, fleet } = await openFleet(workers)
     const [damaged, swapped] = [await save(HOST), await save(HOST)]
+    const { sealed_key } = await store.db
+      .selectFrom('certificates')
+      .select('sealed_key')
+      .where('id', '=', damaged.id)
+      .executeTakeFirstOrThrow()
+    sealed_key.writeUInt8(sealed_key.readUInt8(150) ^ 1, 150)
     await store.db
       .updateTable('certificates')
-      .set({ sealed_key: Buffer.alloc(200, 1) })
+      .set({ sealed_key })
       .where('id', '=', damaged.id)
       .execute()
     await store.db
@@ -118,6 +124,18 @@ describe.each([2, 0])('a fleet of %s workers', (workers) => {
       const outcome = await fleet.rehearse(HOST, id)
       expect(outcome).toMatchObject({ kind: 'failed', why: expect.stringMatching(/^It cannot be/) })
     }
+  })
+
+  it('cannot say of one that another master key sealed, which is no fault of it', async () => {
+    const { store, fleet } = await openFleet(workers)
+    const elsewhere = createVault(aKeyRing(9))
+    const outside = { clock: systemClock, random: systemRandom }
+    const { chainPem, keyPkcs8Der, notAfter: renewAt } = ca.issue(HOST)
+    const facts = { hostname: HOST, chainPem, keyPkcs8Der, renewAt }
+    const { id } = await createCertificateStore({ ...outside, store, vault: elsewhere }).save({
+      ...{ ...facts, renewBecause: 'x', source: 'test' },
+    })
+    expect(await fleet.rehearse(HOST, id)).toMatchObject({ kind: 'unanswered' })
   })
 
   it('knows who was visited, once', async () => {

@@ -9,6 +9,7 @@ import { describeEachEngine } from '../../support/stores.ts'
 
 const HOST = parseHostname('email.customer.test') as Hostname
 const WELL: RehearsalOutcome = { kind: 'went-well' }
+const KEYS = { keyIds: ['k'] }
 const signal = new AbortController().signal
 
 /** The edges of a node, as far as rehearsals go: what they say is told to them. */
@@ -37,7 +38,9 @@ describeEachEngine(({ engine, openTestStore }) => {
 
   async function openNode(store: Store, nodeId: string, outcome: RehearsalOutcome) {
     const stack = new AsyncDisposableStack()
-    const nodes = stack.use(await joinNodes({ store, clock: systemClock, record, nodeId }))
+    const nodes = stack.use(
+      await joinNodes({ store, clock: systemClock, record, nodeId, keys: KEYS }),
+    )
     const fleet = someEdges(outcome)
     const serving = createServing({ store, certs: none, fleet, clock: systemClock, nodes })
     const stopping = new AbortController()
@@ -82,10 +85,24 @@ describeEachEngine(({ engine, openTestStore }) => {
   test('a node that says nothing is waited for, but not for ever', async () => {
     const store = await openTestStore()
     await using here = await openNode(store, 'here', WELL)
-    await using _deaf = await joinNodes({ store, clock: systemClock, record, nodeId: 'deaf' })
-    expect(await here.rehearse('one')).toEqual({
-      ...{ kind: 'failed', why: 'These nodes have not tried it out yet: deaf' },
+    const deaf = { store, clock: systemClock, record, nodeId: 'deaf' }
+    // Of a version that knows nothing of rehearsals, as it knows nothing of keys.
+    await using _old = await joinNodes({ ...deaf, nodeId: 'old' })
+    expect(await here.rehearse('one')).toEqual(WELL)
+    await using _deaf = await joinNodes({ ...deaf, keys: KEYS })
+    await expect(here.rehearse('one')).rejects.toMatchObject({
+      code: 'app/rehearsal-unanswered',
+      message: 'These nodes have not tried it out yet: deaf; it will be asked again.',
     })
+  }, 20_000)
+
+  test('who cannot say, here or elsewhere, says nothing against the certificate', async () => {
+    const store = await openTestStore()
+    const unsure: RehearsalOutcome = { kind: 'unanswered', why: 'No edge worker is serving' }
+    await using here = await openNode(store, 'here', unsure)
+    await expect(here.rehearse('one')).rejects.toMatchObject({ code: 'app/rehearsal-unanswered' })
+    await using there = await openNode(store, 'there', WELL)
+    await expect(there.rehearse('one')).rejects.toThrow('have not tried it out yet: here')
   }, 20_000)
 
   test.runIf(engine === 'sqlite')('where there are no nodes, the edges here are all', async () => {
