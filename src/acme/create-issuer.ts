@@ -17,6 +17,7 @@ import type { Vault } from '../vault/index.ts'
 import { createAccountTable } from './account-table.ts'
 import { askWindow } from './ask-window.ts'
 import { createAuthorityTable } from './authority-table.ts'
+import type { FleetSize } from './budget.ts'
 import { chooseDesk } from './choose-desk.ts'
 import { createClockGuard } from './clock-guard.ts'
 import { checkDesk, describeOffice, whoIs } from './describe.ts'
@@ -43,20 +44,21 @@ export interface IssuerDeps {
   readonly clock: Clock
   readonly random: Random
   readonly record: AcmeRecord
-  /** How many hosts there are, for the pace of renewals; asked at each order. None, if left out. */
-  readonly countHosts?: () => number
+  /** How many certificates there are, for the pace of renewals; asked at each order. None, if left out. */
+  readonly fleet?: () => FleetSize
 }
 
 /** Throws `acme/bad-roots`. */
 export function createIssuer(deps: IssuerDeps, options: AcmeOptions): Issuer & AsyncDisposable {
-  const { store, clock, random, countHosts = () => 0 } = deps
+  const { store, clock, random } = deps
   const { term } = options
+  const { fleet = () => ({ hosts: 0, termMs: term }) } = deps
   const now = () => clock.now()
   const closing = new AbortController()
   const transport = createTransport({ extraRootsPem: readRoots(options) })
   const accountTable = createAccountTable(store)
   const authorityTable = createAuthorityTable({ store, now })
-  const ledger = createLedger(deps, { fleet: () => ({ hosts: countHosts(), termMs: term }) })
+  const ledger = createLedger(deps, { fleet })
   const orders = createOrderTable({ store, now })
   const office: OfficeDeps = { ...deps, orders, ledger, clockGuard: createClockGuard(clock) }
   const tables = { accountTable, authorityTable }

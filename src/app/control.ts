@@ -32,7 +32,7 @@ import type { ServerRecords } from './records.ts'
 import { createRenewalForecast } from './renewal-forecast.ts'
 import { createServing } from './serving.ts'
 import { tellAccounts } from './tell-accounts.ts'
-import { countHosts, passOnVisits, sweepOrders } from './upkeep.ts'
+import { measureFleet, passOnVisits, sweepOrders } from './upkeep.ts'
 
 export interface ControlDeps {
   readonly store: Store
@@ -67,12 +67,12 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
   const challenges = createChallengeBook({ store, clock })
   const hosts = createHostTable({ store, clock, random })
   const upkeep = { clock, record: records.app }
-  const counting = starting.use(countHosts(hosts, upkeep))
+  const fleetSize = starting.use(measureFleet({ ...upkeep, certs }, config.acme))
   const issuer = starting.use(
     createIssuer(
       {
         ...{ store, vault, certs, challenges, clock, random },
-        ...{ record: records.acme, countHosts: counting.count },
+        ...{ record: records.acme, fleet: fleetSize.size },
       },
       config.acme,
     ),

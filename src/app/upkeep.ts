@@ -1,13 +1,22 @@
-import type { Issuer } from '../acme/index.ts'
-import type { HostTable } from '../hosts/index.ts'
-import { type Clock, minutes, type Periodic, seconds, startPeriodic } from '../kernel/index.ts'
+import { type AcmeOptions, type FleetSize, fleetOf, type Issuer } from '../acme/index.ts'
+import type { CertificateStore } from '../certs/index.ts'
+import {
+  after,
+  type Clock,
+  days,
+  hours,
+  minutes,
+  type Periodic,
+  seconds,
+  startPeriodic,
+} from '../kernel/index.ts'
 import type { Lifecycle } from '../lifecycle/index.ts'
 import type { AppRecord } from '../telemetry/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 
 /** Who was visited is told that often: a host that was left alone is back within that time. */
 const VISITS_EVERY = seconds(5)
-const COUNT_EVERY = minutes(1)
+const MEASURE_EVERY = hours(1)
 const SWEEP_EVERY = minutes(10)
 
 interface UpkeepDeps {
@@ -32,18 +41,25 @@ export function sweepOrders(issuer: Pick<Issuer, 'sweep'>, deps: UpkeepDeps): Pe
   return periodically('orders', SWEEP_EVERY, deps, () => issuer.sweep())
 }
 
-/** How many hosts need a certificate, counted from time to time: each order asks. */
-export function countHosts(
-  hosts: Pick<HostTable, 'countByState'>,
-  deps: UpkeepDeps,
-): Periodic & { readonly count: () => number } {
-  let count = 0
-  const counting = periodically('host-count', COUNT_EVERY, deps, async () => {
-    const { retired: _gone, ...living } = await hosts.countByState()
-    count = Object.values(living).reduce((sum, hostsInState) => sum + hostsInState, 0)
+/**
+ * How large the fleet is and how long its certificates are used, for the pace of renewals: measured
+ * from time to time, as each order asks and a million certificates take seconds to count.
+ */
+export function measureFleet(
+  { certs, ...deps }: UpkeepDeps & { readonly certs: Pick<CertificateStore, 'renewalsByHour'> },
+  { term }: Pick<AcmeOptions, 'term'>,
+): Periodic & { readonly size: () => FleetSize } {
+  let size: FleetSize = { hosts: 0, termMs: term }
+  const measuring = periodically('fleet-size', MEASURE_EVERY, deps, async () => {
+    const until = after(deps.clock.now(), HORIZON)
+    size = fleetOf(await certs.renewalsByHour({ from: EVER, until }), { term })
   })
-  return { ...counting, count: () => count }
+  return { ...measuring, size: () => size }
 }
+
+const EVER = new Date(0)
+/** No certificate is issued for longer. */
+const HORIZON = days(400)
 
 function periodically(
   loop: string,
