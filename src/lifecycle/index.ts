@@ -3,6 +3,13 @@
  * worker serves, and again at each renewal. It decides nothing itself: `hosts` judges and moves,
  * `acme` issues, `certs` keeps. It runs in the background and tells each host's story.
  */
+export {
+  type Attendance,
+  type AttendanceRules,
+  type HeldLife,
+  planAttendance,
+  soakEnds,
+} from './attendance-plan.ts'
 export { createLifecycle, type Lifecycle, type QueueCounts } from './lifecycle.ts'
 export type { LifecycleOptions } from './options.ts'
 export type { BroughtCertificate } from './own-certificate.ts'
