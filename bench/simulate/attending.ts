@@ -10,10 +10,11 @@ import {
 import { type Duration, days, hours, type Random, type Reason } from '../../src/kernel/index.ts'
 import {
   type Attendance,
+  type AttendanceRules,
   type HeldLife,
   planAttendance,
   soakEnds,
-} from '../../src/lifecycle/attendance-plan.ts'
+} from '../../src/lifecycle/index.ts'
 import { type CertificateBook, type HeldCertificate, toLife } from './certificate-book.ts'
 import type { SimulatedNeed } from './choosing.ts'
 import { type Fleet, REASONS } from './fleet.ts'
@@ -67,7 +68,7 @@ export interface AttendingDeps {
 
 /** The defaults of `lifecycle.*`. */
 const IDLE_AFTER: Duration = days(180)
-const RULES = { soak: hours(1), idleAfter: IDLE_AFTER, idlePolicy: 'last' } as const
+const RULES: AttendanceRules = { soak: hours(1), idleAfter: IDLE_AFTER, idlePolicy: 'last' }
 /** The regular look at a host with which nothing is wrong, and at one that fails for long. */
 const LOOK_EVERY_MS = 24 * HOUR_MS
 const SELDOM_MS = 20 * HOUR_MS

@@ -27,9 +27,9 @@ export interface CertificateBook {
   replan(host: number, certificate: HeldCertificate): void
   /** The key is destroyed: there is none any more. */
   drop(host: number): void
-  /** How many are in use, and how long on average from their first day to their planned renewal. */
   readonly inUse: number
-  readonly meanUseMs: number
+  /** How many of each lifetime are in use. */
+  byLifetime(): readonly { readonly certificates: number; readonly lifetimeMs: number }[]
 }
 
 const CAUSES: readonly RenewalCause[] = [
@@ -51,13 +51,18 @@ const FIELDS = 8
 export function createCertificateBook(hosts: number): CertificateBook {
   const records = new Float64Array(hosts * FIELDS)
   const waiting = new Map<number, HeldCertificate>()
-  let [inUse, usesMs] = [0, 0]
+  const countByLifetime = new Map<number, number>()
+  let inUse = 0
+  const count = (at: number, change: 1 | -1): void => {
+    const lifetimeMs = (records[at + NOT_AFTER] ?? 0) - (records[at + NOT_BEFORE] ?? 0)
+    countByLifetime.set(lifetimeMs, (countByLifetime.get(lifetimeMs) ?? 0) + change)
+    inUse += change
+  }
 
   const drop = (host: number): void => {
     const at = host * FIELDS
     if (!records[at + NOT_AFTER]) return
-    inUse -= 1
-    usesMs -= (records[at + RENEW_AT] ?? 0) - (records[at + NOT_BEFORE] ?? 0)
+    count(at, -1)
     records[at + NOT_AFTER] = 0
   }
   const use = (host: number, certificate: HeldCertificate): void => {
@@ -71,8 +76,7 @@ export function createCertificateBook(hosts: number): CertificateBook {
     records[at + RENEW_AT] = certificate.renewAtMs
     records[at + WINDOW_START] = certificate.windowStartMs
     records[at + WINDOW_END] = certificate.windowEndMs
-    inUse += 1
-    usesMs += certificate.renewAtMs - certificate.notBeforeMs
+    count(at, 1)
   }
   return {
     current: (host) => {
@@ -101,9 +105,8 @@ export function createCertificateBook(hosts: number): CertificateBook {
     get inUse() {
       return inUse
     },
-    get meanUseMs() {
-      return inUse === 0 ? 0 : usesMs / inUse
-    },
+    byLifetime: () =>
+      [...countByLifetime].map(([lifetimeMs, certificates]) => ({ certificates, lifetimeMs })),
   }
 }
 

@@ -90,8 +90,10 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
     if (isPaused || health.kind !== 'up') return { ...standing, budget: ROOM, isShared: false }
     const verdict = ledger.judge(toJudge(index, need, nowMs), nowMs)
     if (verdict.kind === 'allowed') return { ...standing, budget: ROOM, isShared: false }
-    const { until, scope } = verdict
-    return { ...standing, budget: { kind: 'empty', until }, isShared: scope === 'account' }
+    const { until, scope, limit } = verdict
+    const isHostsFault = limit === 'failures-per-name'
+    const isShared = scope === 'account'
+    return { ...standing, budget: { kind: 'empty', until }, isShared, isHostsFault }
   }
 
   return {
@@ -102,7 +104,12 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
       let choice: CaChoice = { kind: 'none-allowed' }
       const now = new Date(nowMs)
       for (let index = 0; index < cas.length; index += 1) {
-        authorities.push(standingAt(index, need, nowMs))
+        const standing = standingAt(index, need, nowMs)
+        // Another CA would see the same.
+        if (standing.isHostsFault && standing.budget.kind === 'empty') {
+          return { kind: 'wait', because: 'rate-limited', until: standing.budget.until }
+        }
+        authorities.push(standing)
         choice = chooseCa({ authorities, need: toCaNeed(need), now })
         // The CAs that are preferred less cannot change that.
         if (choice.kind === 'go') break
@@ -134,6 +141,7 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
 interface Standing extends CaStanding {
   /** It is the account's budget that is empty, and not one of the name. */
   readonly isShared: boolean
+  readonly isHostsFault?: boolean
 }
 
 const UP: CaCondition = { kind: 'up' }

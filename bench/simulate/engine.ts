@@ -36,7 +36,10 @@ export function simulate(
     playMinute(world, minute, at)
     world.meter.noteBudget(world.preferredCa.accountOrdersLeft(nowMs), nowMs)
     if (minute % HOUR_MINUTES === HOUR_MINUTES - 1) {
-      meter.noteHour({ queued: world.line.size, inUse: world.book.inUse }, nowMs)
+      world.fleetSize.measure()
+      const { hosts, termMs } = world.fleetSize.size()
+      const needed = (hosts / termMs) * HOUR_MS
+      meter.noteHour({ needed, queued: world.line.size, inUse: world.book.inUse }, nowMs)
     }
     if (minute % DAY_MINUTES === 0) onDay?.(minute / DAY_MINUTES)
   }

@@ -1,5 +1,5 @@
 import { type OrderKind, planRenewal, type RenewalCause } from '../../src/acme/index.ts'
-import { type Duration, milliseconds, type Random, type Urgency } from '../../src/kernel/index.ts'
+import { type Duration, days, type Random, type Urgency } from '../../src/kernel/index.ts'
 import type { HeldCertificate } from './certificate-book.ts'
 import {
   at,
@@ -14,7 +14,7 @@ import {
 import type { Meter } from './meter.ts'
 import type { AcceptedOrder } from './modelled-ca.ts'
 import type { Population } from './population.ts'
-import { DAY_MS, HOUR_MS } from './scenario.ts'
+import { HOUR_MS } from './scenario.ts'
 
 // The issuer's way from a need to a certificate, with the real decisions in it: which CA, whether
 // its budget allows it, when to renew. An order is one step here; what takes seconds at a CA cannot
@@ -72,7 +72,8 @@ interface OpenOrder extends AcceptedOrder {
   readonly ca: number
 }
 
-const TERM: Duration = milliseconds(60 * DAY_MS)
+/** The default of `acme.term`. */
+export const TERM: Duration = days(60)
 
 export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
   const { cas, population, meter, random } = deps

@@ -27,7 +27,14 @@ export interface Meter {
     readonly toMs: number
     readonly everyMs: number
   }): void
-  noteHour(hour: { readonly queued: number; readonly inUse: number }, nowMs: number): void
+  noteHour(hour: HourlyFacts, nowMs: number): void
+}
+
+export interface HourlyFacts {
+  readonly queued: number
+  readonly inUse: number
+  /** What the fleet takes in an hour in the long run, as Postern sees it. */
+  readonly needed: number
 }
 
 export interface MeteredOrder {
@@ -46,6 +53,8 @@ export interface Hours {
   /** At the end of the hour: hosts that wait for the budget, and certificates in use. */
   readonly queued: Uint32Array
   readonly inUse: Uint32Array
+  /** What the fleet takes in an hour in the long run. */
+  readonly needed: Float64Array
   /**
    * Looks of hosts that wait for a CA that is away, and that would find nothing new: how many more
    * than in the hour before.
@@ -90,6 +99,7 @@ export function createMeter({ startMs, endMs }: Scenario): Meter {
     expired: { avoidable: series(), 'dns-wrong': series(), 'ca-down': series() },
     queued: series(),
     inUse: series(),
+    needed: new Float64Array(count),
     looksSkippedMore: new Float64Array(count),
     budgetLeft: new Float32Array(count).fill(Number.POSITIVE_INFINITY),
   }
@@ -142,10 +152,11 @@ export function createMeter({ startMs, endMs }: Scenario): Meter {
       const hour = hourOf(nowMs)
       hours.budgetLeft[hour] = Math.min(ordersLeft, hours.budgetLeft[hour] ?? ordersLeft)
     },
-    noteHour: ({ queued, inUse }, nowMs) => {
+    noteHour: ({ queued, inUse, needed }, nowMs) => {
       const hour = hourOf(nowMs)
       hours.queued[hour] = queued
       hours.inUse[hour] = inUse
+      hours.needed[hour] = needed
     },
   }
 }

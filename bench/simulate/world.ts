@@ -1,4 +1,9 @@
-import { type CaLimits, findCertificateAuthority } from '../../src/acme/index.ts'
+import {
+  type CaLimits,
+  type FleetSize,
+  findCertificateAuthority,
+  fleetOf,
+} from '../../src/acme/index.ts'
 import { milliseconds } from '../../src/kernel/index.ts'
 import { type Attending, createAttending } from './attending.ts'
 import { type Calendar, createCalendar } from './calendar.ts'
@@ -7,7 +12,7 @@ import type { SimulatedCa } from './choosing.ts'
 import { judgeEnd } from './endings.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { createIncident, type Incident } from './incident.ts'
-import { createIssuing, type SimulatedIssuer } from './issuing.ts'
+import { createIssuing, type SimulatedIssuer, TERM } from './issuing.ts'
 import { createLedgerBook } from './ledger-book.ts'
 import { letsencryptLimits, strictLimits } from './letsencrypt-limits.ts'
 import { createMeter, type Meter } from './meter.ts'
@@ -16,7 +21,7 @@ import type { SimulationOptions } from './options.ts'
 import { createPopulation, type Population } from './population.ts'
 import { createRestarts } from './restarts.ts'
 import { createRounds, type Rounds } from './rounds.ts'
-import { DAY_MS, planScenario, type Scenario } from './scenario.ts'
+import { planScenario, type Scenario } from './scenario.ts'
 import { createSeededRandom } from './seeded-random.ts'
 import type { BucketShape } from './token-buckets.ts'
 import { createWaitingLine, type WaitingLine } from './waiting-line.ts'
@@ -28,6 +33,7 @@ export interface World {
   readonly fleet: Fleet
   readonly book: CertificateBook
   readonly line: WaitingLine
+  readonly fleetSize: FleetMeasure
   readonly issuer: SimulatedIssuer
   readonly attending: Attending
   readonly rounds: Rounds
@@ -54,7 +60,8 @@ export function createWorld(options: SimulationOptions): World {
   const { accounts, accountOf } = population
   const line = createWaitingLine({ hosts, accounts: accounts.length, accountOf })
   const restarts = createRestarts(scenario, { fate: fate('restarts'), meter })
-  const cas = createCas(options, { scenario, population, book, incident })
+  const fleetSize = createFleetSize(book)
+  const cas = createCas(options, { scenario, population, fleetSize, incident })
   const issuer = createIssuing({ cas, population, meter, random, isLost: restarts.isLost })
   const calendar = () => createCalendar(hosts, scenario)
   const [arrivals, due, endings, questions] = [calendar(), calendar(), calendar(), calendar()]
@@ -80,7 +87,19 @@ export function createWorld(options: SimulationOptions): World {
   const [preferred] = cas
   if (!preferred) throw new Error('There is always a CA')
   return {
-    ...{ scenario, population, fleet, book, line, issuer, attending, rounds, incident, meter },
+    ...{
+      scenario,
+      population,
+      fleet,
+      book,
+      line,
+      fleetSize,
+      issuer,
+      attending,
+      rounds,
+      incident,
+      meter,
+    },
     ...{ preferredCa: preferred.ca, arrivals, due, endings, questions },
   }
 }
@@ -97,19 +116,16 @@ function noteFirst(
   meter.firstWaits[account.size].push(nowMs - arrivedMs)
 }
 
+type Surroundings = Pick<World, 'scenario' | 'population' | 'fleetSize' | 'incident'>
+
 function createCas(
   { hosts, ordersPerAccount, failover }: SimulationOptions,
-  {
-    scenario,
-    population,
-    book,
-    incident,
-  }: Pick<World, 'scenario' | 'population' | 'book' | 'incident'>,
+  { scenario, population, fleetSize, incident }: Surroundings,
 ): readonly SimulatedCa[] {
   const { domains, domainOf } = population
   const { lifetimeAt, outages } = scenario
   const common = { hosts, domains, domainOf, lifetimeAt }
-  const fleet = () => ({ hosts: book.inUse, termMs: book.meanUseMs || TERM_MS })
+  const fleet = fleetSize.size
   const preferred: SimulatedCa = {
     ca: createModelledCa({
       ...{ ...common, name: 'letsencrypt', outages, incident },
@@ -131,7 +147,21 @@ function createCas(
   return [preferred, second]
 }
 
-const TERM_MS = 60 * DAY_MS
+/** As the server does, once an hour. */
+interface FleetMeasure {
+  size(): FleetSize
+  measure(): void
+}
+
+function createFleetSize(book: CertificateBook): FleetMeasure {
+  let size = fleetOf([], { term: TERM })
+  return {
+    size: () => size,
+    measure: () => {
+      size = fleetOf(book.byLifetime(), { term: TERM })
+    },
+  }
+}
 
 /** What Postern itself believes of a CA. */
 function limitsOf(name: string): CaLimits {
