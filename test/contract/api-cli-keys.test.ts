@@ -29,7 +29,7 @@ const half: KeysView = {
 const ended: KeysView = {
   keys: [
     { keyId: 'new', use: 'seals', secrets: 4000, source: SOURCE },
-    { keyId: 'old', use: 'idle', secrets: 0, source: SOURCE },
+    { keyId: 'old', use: 'retired', secrets: 0, source: SOURCE },
   ],
   rotation: aRotation({ finishedAt: AT, done: 4000, left: 0 }),
 }

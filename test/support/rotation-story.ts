@@ -80,7 +80,7 @@ export async function tellRotationStory(story: RotationStory): Promise<RotationF
   let rotations = 0
   clients.serverIs('up')
   for (let kill = 0; kill < kills; kill += 1) {
-    if (!(await isUnderWay(postern))) {
+    if (!(await isMoving(postern))) {
       await prependKey(directory)
       rotations += 1
       const { status } = await postern.api('/keys/rotate', { method: 'POST', body: {} })
@@ -138,6 +138,11 @@ async function isUnderWay(postern: RunningPostern): Promise<boolean> {
   const { status, body } = await postern.api('/keys')
   expect(status).toBe(200)
   return body.rotation !== null && body.rotation.finishedAt === null
+}
+
+async function isMoving(postern: RunningPostern): Promise<boolean> {
+  const { rotation } = (await postern.api('/keys')).body
+  return rotation !== null && rotation.left > 0
 }
 
 /** As an operator would: a new key before those that are there. */

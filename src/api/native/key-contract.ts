@@ -10,8 +10,8 @@ const keySchema = z
     current: z.boolean(),
     /**
      * `seals`: new secrets get it. `waits`: it is to seal, once all nodes hold it. `opens`: secrets
-     * rest under it. `idle`: none do, but backups may, and a start asks for it until it is retired.
-     * `retired`: nobody asks for it. `missing`: secrets rest under it, and it is not at hand.
+     * rest under it. `idle`: none do, but a start asks for it until a rotation has ended. `retired`:
+     * nobody asks for it but backups. `missing`: secrets rest under it, and it is not at hand.
      */
     use: z.enum(['seals', 'waits', 'opens', 'idle', 'retired', 'missing']),
     secrets: count,

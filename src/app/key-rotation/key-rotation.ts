@@ -15,7 +15,7 @@ import { countSecrets } from '../secret-counts.ts'
 import { type KeyKeeper, lackingKey } from './key-keeper.ts'
 import { type KeyStatus, readKeyStatus } from './key-status.ts'
 import { moveSecrets } from './move-secrets.ts'
-import { nodesSealingOtherwise, retireKeys, untilSettled } from './retire-keys.ts'
+import { nodesSealingOtherwise, releaseKeys, untilSettled } from './release-keys.ts'
 import {
   nodesLackKey,
   noKeyCanBeMade,
@@ -152,27 +152,28 @@ async function makeKey(
   return outcome
 }
 
-/** One round in the background: takes the rotation under way, if there is one, to its end. */
+/**
+ * One round in the background: takes the rotation under way, if there is one, to its end. It ends
+ * when everybody has sealed with its key for so long that nothing older can be on its way.
+ */
 async function goOn(deps: Rotating, signal: AbortSignal): Promise<void> {
   const { keeper, table, inTurn } = deps
   const rotation = await inTurn(() => claimReady(deps))
   if (!rotation) return
-  const moved = await moveSecrets(deps, rotation, signal)
-  if (moved.kind === 'interrupted') return
-  const isFinished = await inTurn(async () => {
-    // Asked anew: it may have been wished for meanwhile.
-    if ((await table.underWay())?.retireOld) return false
-    await finish(deps, rotation, moved)
-    return true
-  })
-  if (isFinished) return
+  const isForAll = async () => (await nodesSealingOtherwise(keeper, rotation.toKeyId)).length === 0
 
-  if ((await nodesSealingOtherwise(keeper, rotation.toKeyId)).length > 0) return
+  const first = await moveSecrets(deps, rotation, signal)
+  if (first.kind === 'interrupted' || !(await isForAll())) return
   await untilSettled(deps, signal)
-  if ((await nodesSealingOtherwise(keeper, rotation.toKeyId)).length > 0) return
+  if (!(await isForAll())) return
   const last = await moveSecrets(deps, rotation, signal)
   if (last.kind === 'interrupted') return
-  await inTurn(async () => finish(deps, rotation, { ...last, problem: await retireKeys(deps) }))
+  await inTurn(async () => {
+    // Asked at the last moment: it may have been wished for meanwhile.
+    const retireOld = (await table.underWay())?.retireOld ?? false
+    const problem = await releaseKeys(deps, retireOld ? 'remove-from-file' : 'leave-in-file')
+    await finish(deps, rotation, { ...last, problem })
+  })
 }
 
 /** The rotation under way, if its key seals here and no other node is at it. */
@@ -200,7 +201,7 @@ async function claimReady({
 async function finish(
   { table, record }: Rotating,
   { id, toKeyId }: Rotation,
-  { unreadable, problem }: { readonly unreadable: number; readonly problem?: string | undefined },
+  { unreadable, problem }: Pick<Rotation, 'unreadable' | 'problem'>,
 ): Promise<void> {
   await table.finish({ id, toKeyId }, { unreadable, problem })
   record.rotationFinished({ toKeyId, unreadable, problem })

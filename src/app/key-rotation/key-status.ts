@@ -3,7 +3,7 @@ import { keysOf } from '../../vault/index.ts'
 import { knownKeys } from '../open-keys.ts'
 import { countSecrets } from '../secret-counts.ts'
 import { type KeyKeeper, lackingKey } from './key-keeper.ts'
-import { nodesSealingOtherwise } from './retire-keys.ts'
+import { nodesSealingOtherwise } from './release-keys.ts'
 import type { Rotation, RotationTable } from './rotation-table.ts'
 
 /** What rests under which master key, and how far a rotation is. */
@@ -22,9 +22,9 @@ export interface KeyUse {
     | 'waits'
     /** Secrets rest under it. */
     | 'opens'
-    /** Nothing rests under it; backups may need it, and so does a start until it is retired. */
+    /** Nothing rests under it, but a start asks for it until a rotation has ended. */
     | 'idle'
-    /** Nobody asks for it: it can be taken out of `vault.key`. */
+    /** Nobody asks for it but backups: it can be taken out of `vault.key`. */
     | 'retired'
     /** Secrets rest under it, and it is not at hand. */
     | 'missing'
@@ -89,7 +89,7 @@ async function toStatus(
 }
 
 async function whatItWaitsFor(
-  { toKeyId, retireOld }: Rotation,
+  { toKeyId }: Rotation,
   left: number,
   keeper: KeyKeeper,
 ): Promise<string | undefined> {
@@ -98,7 +98,7 @@ async function whatItWaitsFor(
   if (keeper.inUse.current.id !== toKeyId) {
     return `Key ${toKeyId} is not the first of vault.key; to go on with the one that is, rotate again.`
   }
-  if (left > 0 || !retireOld) return undefined
+  if (left > 0) return undefined
   const otherwise = await nodesSealingOtherwise(keeper, toKeyId)
   return otherwise.length === 0 ? undefined : `${otherwise.join(', ')} must seal with it first.`
 }

@@ -81,7 +81,8 @@ function isAway(error: unknown): boolean {
 
 function rotationToLine({ rotation }: WireKeyStatus): string {
   if (!rotation) return 'Moving secrets'
-  const { done, total, left, retireOld } = rotation
-  const isMoved = left === 0 && retireOld
-  return isMoved ? 'Taking away the old keys' : `Moving secrets ${toProgressBar({ done, total })}`
+  const { done, total, left } = rotation
+  return left === 0
+    ? 'All secrets are moved; making sure that none is on its way'
+    : `Moving secrets ${toProgressBar({ done, total })}`
 }

@@ -91,8 +91,8 @@ const USE_IN_WORDS = {
   seals: 'seals and opens',
   waits: 'opens; seals once all nodes hold it',
   opens: 'opens',
-  idle: 'for backups only',
-  retired: 'none: take it out of vault.key',
+  idle: 'opens',
+  retired: 'opens backups only',
   missing: 'MISSING: secrets need it',
 } as const satisfies Record<WireKey['use'], string>
 
@@ -119,20 +119,23 @@ function begunToText({ outcome, keys, rotation }: WireRotatedKeys): string {
 function endToText({ keys, rotation }: WireKeyStatus): string {
   if (!rotation) return ''
   const current = keys.find(({ keyId }) => keyId === rotation.toKeyId)
-  const idle = keys.filter(({ use }) => use === 'idle').map(({ keyId }) => keyId)
-  const retired = keys.filter(({ use }) => use === 'retired').map(({ keyId }) => keyId)
+  const old = keys.filter(({ use }) => use === 'retired').map(({ keyId }) => keyId)
   return [
-    `${toCount(current?.secrets ?? 0)} secrets rest under key ${rotation.toKeyId} now.\n`,
+    `${secretsRest(current?.secrets ?? 0)} under key ${rotation.toKeyId} now.\n`,
     troubleOf(rotation),
     current?.source?.startsWith('file:')
       ? `Copy ${current.source.slice('file:'.length)} to where you keep the copy of the master key.\n`
       : '',
-    idle.length === 0
-      ? ''
-      : `${idle.join(', ')}: only backups made before need it. Keep a copy; to take it away here: postern key rotate --retire-old\n`,
-    retired.length === 0 ? '' : `${retired.join(', ')}: take it out of vault.key.\n`,
+    old.length === 0 ? '' : `${old.join(', ')}: ${OLD_KEY_ADVICE}\n`,
   ].join('')
 }
+
+function secretsRest(count: number): string {
+  return count === 1 ? '1 secret rests' : `${toCount(count)} secrets rest`
+}
+
+const OLD_KEY_ADVICE =
+  'only backups made before need it. Keep a copy, and take it out of vault.key, or: postern key rotate --retire-old'
 
 function troubleOf({ unreadable, problem }: WireKeyRotation): string {
   const left =

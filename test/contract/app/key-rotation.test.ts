@@ -73,14 +73,14 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     }
   })
 
-  test('is told how far it is, and that the old key is for backups only', async () => {
+  test('is told how far it is, and that nobody asks for the old key in the end', async () => {
     const world = await startWithTwoKeys(10)
     expect((await world.keys.rotation.status()).rotation).toBeUndefined()
     await world.keys.rotation.rotate(rotate)
     const { keys } = await rotationEnd(world)
     expect(keys.map(({ keyId, use }) => [keyId, use])).toEqual([
       [SECOND, 'seals'],
-      [FIRST, 'idle'],
+      [FIRST, 'retired'],
     ])
     expect(await world.keys.rotation.rotate(rotate)).toEqual({ kind: 'nothing-to-do' })
   })
@@ -247,6 +247,19 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     const next = await start({ storeUrl })
     expect(await openSecrets(next)).toBe(43)
     expect(next.vault.keyIds).toEqual([SECOND])
+  })
+
+  test('lets the old key be taken out by hand, once it has ended', async () => {
+    const storeUrl = await newStoreUrl()
+    const world = await startWithTwoKeys(5, { storeUrl })
+    await world.keys.rotation.rotate(rotate)
+    await rotationEnd(world)
+    await writeKeys(keyFolder.file, 2)
+    expect(await world.keys.keeper.reload()).toBe('changed')
+    expect(world.vault.keyIds).toEqual([SECOND])
+    expect(await openSecrets(world)).toBe(13)
+    await world[Symbol.asyncDispose]()
+    expect(await openSecrets(await start({ storeUrl }))).toBe(13)
   })
 
   test('goes on to the key that is first by now when it is asked again', async () => {

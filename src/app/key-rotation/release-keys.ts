@@ -5,7 +5,7 @@ import { knownKeys } from '../open-keys.ts'
 import { countSecrets } from '../secret-counts.ts'
 import type { KeyKeeper } from './key-keeper.ts'
 
-export interface RetireKeysDeps {
+export interface ReleaseKeysDeps {
   readonly store: Pick<Store, 'db' | 'engine'>
   readonly keeper: KeyKeeper
   readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
@@ -17,7 +17,7 @@ const SETTLE: Duration = seconds(10)
 
 /** Waits until nothing can be on its way to the store that was sealed with a key that sealed before. */
 export async function untilSettled(
-  { store, keeper, clock }: RetireKeysDeps,
+  { store, keeper, clock }: ReleaseKeysDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const sealingMs = clock.monotonicMs() - keeper.sealingSinceMs
@@ -35,15 +35,14 @@ export async function nodesSealingOtherwise(
 }
 
 /**
- * Takes away the keys under which nothing rests: from what a start asks for first, then from the
- * file. Killed in between, the next start has a key too many, never one too few. Returns what went
- * wrong, as a sentence.
+ * Lets go of the keys under which nothing rests: no start asks for them any more, and if wished they
+ * leave the key file. In this order: killed in between, the next start has a key too many, never one
+ * too few. Returns what went wrong, as a sentence.
  */
-export async function retireKeys({
-  store,
-  keeper,
-  record,
-}: RetireKeysDeps): Promise<string | undefined> {
+export async function releaseKeys(
+  { store, keeper, record }: ReleaseKeysDeps,
+  file: 'leave-in-file' | 'remove-from-file',
+): Promise<string | undefined> {
   const counts = await countSecrets(store.db)
   const candidates = new Set([...keeper.inUse.byId.keys(), ...(await knownKeys(store))])
   const retired = [...candidates].filter(
@@ -52,7 +51,8 @@ export async function retireKeys({
   if (retired.length === 0) return undefined
   await store.db.deleteFrom('key_checks').where('key_id', 'in', retired).execute()
   try {
-    if (keeper.file !== undefined && store.engine === 'sqlite') {
+    const isOurs = keeper.file !== undefined && store.engine === 'sqlite'
+    if (file === 'remove-from-file' && isOurs) {
       await keeper.removeFromFile(new Set(retired))
     }
   } catch (error) {
