@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { startDns, type TestDns } from '../../src/cli/demo/dns.ts'
@@ -27,6 +27,7 @@ export async function startTestAuthority(
   const binaries = pebbleBinaries()
   await using starting = new AsyncDisposableStack()
   const directory = await makeDirectory()
+  starting.defer(() => rm(directory, { recursive: true, force: true }))
   const httpPort = await freePort()
   const dns = starting.use(await startDns({ binaries }))
   const pebble = starting.use(
