@@ -87,6 +87,7 @@ interface Run {
   readonly context: MoveContext
   /** The certificate in use. */
   readonly current: HeldCertificate | undefined
+  readonly life: HeldLife | undefined
   state: Host
 }
 
@@ -99,7 +100,8 @@ export function createAttending(deps: AttendingDeps): Attending {
     const state = fleet.read(host, context.now)
     // Whoever's turn in the line has come is due, whatever was guessed when it was put there.
     const due = via === 'queue' ? { ...state, nextAttemptAt: context.now } : state
-    return { host, via, nowMs, context, current, state: due }
+    const life = current && toHeldLife(current)
+    return { host, via, nowMs, context, current, life, state: due }
   }
   const move = (run: Run, event: HostEvent): void => {
     meter.counts.moves += 1
@@ -123,16 +125,15 @@ export function createAttending(deps: AttendingDeps): Attending {
 
   const findWrong = (run: Run): void => {
     const found = { reason: REASONS.wrongTarget, checks: NO_CHECKS }
-    move(run, { kind: 'not-ready', ...found, life: lifeOf(run), isAway: true })
+    move(run, { kind: 'not-ready', ...found, life: run.life, isAway: true })
     if (hasLeft(run.state, run.context.now)) {
       meter.counts.left += 1
       move(run, { kind: 'left', ...found })
     }
     release(run)
   }
-  const putToUse = (run: Run, certificate: HeldCertificate): void => {
+  const putToUse = (run: Run, certificate: HeldCertificate, life: HeldLife): void => {
     const { host, nowMs, current } = run
-    const life = toLife(certificate)
     book.activate(host, certificate)
     meter.counts.putToUse += 1
     agenda.ends(host, nearsEndMs(life))
@@ -141,20 +142,20 @@ export function createAttending(deps: AttendingDeps): Attending {
     release(run)
   }
   const keepOrUse = (run: Run, certificate: HeldCertificate): void => {
-    const { host, nowMs, context, current: before, state } = run
+    const { host, nowMs, context, current, life, state } = run
     const { now } = context
-    if (before) meter.noteLateness(nowMs - before.renewAtMs)
-    const [current, waiting] = [before && toHeldLife(before), toHeldLife(certificate)]
-    const until = soakEnds({ host: state, current, waiting, now }, RULES)
-    if (!current || until <= now) {
-      putToUse(run, certificate)
+    if (current) meter.noteLateness(nowMs - current.renewAtMs)
+    const waiting = toHeldLife(certificate)
+    const until = soakEnds({ host: state, current: life, waiting, now }, RULES)
+    if (!life || until <= now) {
+      putToUse(run, certificate, waiting)
       return
     }
     book.save(host, certificate)
     soakOn(run, until)
   }
   const soakOn = (run: Run, until: Date): void => {
-    const life = lifeOf(run)
+    const { life } = run
     if (life) move(run, { kind: 'soaking', until, life })
     release(run)
   }
@@ -163,20 +164,19 @@ export function createAttending(deps: AttendingDeps): Attending {
     const { host, nowMs, via } = run
     if (via === 'queue') meter.counts.fruitlessClaims += 1
     const until = new Date(nowMs + QUEUED_MS)
-    move(run, { kind: 'queued', reason: REASONS.rateLimited, until, life: lifeOf(run) })
+    move(run, { kind: 'queued', reason: REASONS.rateLimited, until, life: run.life })
     fleet.write(host, run.state)
     agenda.never(host)
     line.enqueue(host, run.state.urgency)
   }
   const hold = (run: Run, need: SimulatedNeed, { because, until }: Held): void => {
-    const { host, nowMs } = run
-    const life = lifeOf(run)
+    const { host, nowMs, life } = run
     move(run, { kind: 'held', reason: HELD_REASONS[because], until, life })
     release(run)
     if (because !== 'ca-down') return
     // The same answer over and over, to hundreds of thousands, is counted and not played.
     const latestMs = Math.min(population.dnsChangesMs(host, nowMs), changesMs(life, nowMs))
-    const { untilMs, looks } = issuer.waitInVain(need, latestMs, nowMs)
+    const { untilMs, looks } = issuer.waitInVain(need, latestMs)
     const [last] = looks.slice(-1)
     if (!last) return
     agenda.due(host, untilMs + last.everyMs * random.fraction())
@@ -184,7 +184,7 @@ export function createAttending(deps: AttendingDeps): Attending {
   }
   const askIssuer = (run: Run, need: SimulatedNeed, ca: number): void => {
     const { host, nowMs } = run
-    const outcome = issuer.issue(need, ca, nowMs)
+    const outcome = issuer.issue(need, ca)
     switch (outcome.kind) {
       case 'issued':
         keepOrUse(run, outcome.certificate)
@@ -200,18 +200,20 @@ export function createAttending(deps: AttendingDeps): Attending {
         const { because, retryAtMs } = outcome
         const retryAt = retryAtMs === undefined ? undefined : new Date(retryAtMs)
         const reason = REFUSED_REASONS[because]
-        move(run, { kind: 'refused', reason, retryAt, life: lifeOf(run) })
+        move(run, { kind: 'refused', reason, retryAt, life: run.life })
         release(run)
       }
     }
   }
   const getCertificate = (run: Run): void => {
-    const { host, nowMs, context, current } = run
-    const urgency = urgencyOf(run.state, lifeOf(run), context)
+    const { host, context, current, life } = run
+    const { now } = context
     const { queuedAt, createdAt } = run.state
-    const waitingSinceMs = queuedAt?.getTime() ?? current?.renewAtMs ?? createdAt.getTime()
-    const need: SimulatedNeed = { host, urgency, current, waitingSinceMs }
-    const admission = issuer.admit(need, nowMs)
+    const urgency = urgencyOf(run.state, life, context)
+    const dates = { notAfter: life?.notAfter, renewAt: life?.renewAt }
+    const waitingSince = queuedAt ?? life?.renewAt ?? createdAt
+    const need: SimulatedNeed = { host, urgency, current, ...dates, waitingSince, now }
+    const admission = issuer.admit(need)
     if (admission.kind === 'wait') hold(run, need, admission)
     else if (admission.kind === 'queue') queue(run)
     else askIssuer(run, need, admission.ca)
@@ -219,22 +221,23 @@ export function createAttending(deps: AttendingDeps): Attending {
 
   /** It is well, and nothing is due. */
   const serveOn = (run: Run): void => {
-    const life = lifeOf(run)
+    const { life } = run
     move(run, { kind: 'ready', checks: NO_CHECKS })
     if (life) move(run, { kind: 'served', life })
     release(run)
   }
   const goAlong = (run: Run, waiting: HeldCertificate | undefined): void => {
-    const { via, state, context } = run
-    const current = run.current && toHeldLife(run.current)
-    const held = { current, waiting: waiting && toHeldLife(waiting) }
-    const attendance = planAttendance({ host: state, via, ...held, now: context.now }, RULES)
-    if (attendance.kind === 'use-waiting' && waiting) putToUse(run, waiting)
-    else if (attendance.kind === 'let-soak') soakOn(run, attendance.until)
+    const { via, state, context, life } = run
+    const waitingLife = waiting && toHeldLife(waiting)
+    const facts = { host: state, via, current: life, waiting: waitingLife, now: context.now }
+    const attendance = planAttendance(facts, RULES)
+    if (attendance.kind === 'use-waiting' && waiting && waitingLife) {
+      putToUse(run, waiting, waitingLife)
+    } else if (attendance.kind === 'let-soak') soakOn(run, attendance.until)
     else look(run, attendance.kind)
   }
   const look = (run: Run, what: Attendance['kind']): void => {
-    const life = lifeOf(run)
+    const { life } = run
     if (population.dnsAt(run.host, run.nowMs) === 'wrong') findWrong(run)
     else if (what === 'look-regularly' && life) {
       move(run, { kind: 'looked', checks: NO_CHECKS, life })
@@ -297,10 +300,6 @@ export function createAttending(deps: AttendingDeps): Attending {
 /** As `planAttendance` reads it. */
 function toHeldLife(certificate: HeldCertificate): HeldLife {
   return { ...toLife(certificate), createdAt: new Date(certificate.heldSinceMs) }
-}
-
-function lifeOf({ current }: Run): CertificateLife | undefined {
-  return current && toLife(current)
 }
 
 interface Held {

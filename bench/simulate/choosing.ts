@@ -6,7 +6,6 @@ import {
   chooseCa,
   type OrderKind,
 } from '../../src/acme/index.ts'
-import type { Urgency } from '../../src/kernel/index.ts'
 import type { HeldCertificate } from './certificate-book.ts'
 import type { LedgerBook, OrderToJudge } from './ledger-book.ts'
 import type { ModelledCa } from './modelled-ca.ts'
@@ -18,12 +17,12 @@ export interface SimulatedCa {
   readonly ledger: LedgerBook
 }
 
-export interface SimulatedNeed {
+/** What a certificate is for, as `chooseCa` reads it, and whose. */
+export interface SimulatedNeed extends CaNeed {
   readonly host: number
-  readonly urgency: Urgency
   /** The certificate in use. */
   readonly current: HeldCertificate | undefined
-  readonly waitingSinceMs: number
+  readonly now: Date
 }
 
 /** What Postern's store remembers of a CA that is away. */
@@ -43,7 +42,7 @@ export type SimulatedAdmission =
 
 /** Where to go for a certificate, as `src/acme/choose-desk.ts` finds out. */
 export interface Choosing {
-  choose(need: SimulatedNeed, nowMs: number): SimulatedAdmission
+  choose(need: SimulatedNeed): SimulatedAdmission
   toJudge(ca: number, need: SimulatedNeed, nowMs: number): OrderToJudge
   conditionOf(ca: number, nowMs: number): CaCondition
   /** How long one would wait then, if the preferred CA stayed away; `undefined`: not at all. */
@@ -99,10 +98,11 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
   return {
     toJudge,
     conditionOf,
-    choose: (need, nowMs) => {
+    choose: (need) => {
       const authorities: Standing[] = []
       let choice: CaChoice = { kind: 'none-allowed' }
-      const now = new Date(nowMs)
+      const { now } = need
+      const nowMs = now.getTime()
       for (let index = 0; index < cas.length; index += 1) {
         const standing = standingAt(index, need, nowMs)
         // Another CA would see the same.
@@ -110,7 +110,7 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
           return { kind: 'wait', because: 'rate-limited', until: standing.budget.until }
         }
         authorities.push(standing)
-        choice = chooseCa({ authorities, need: toCaNeed(need), now })
+        choice = chooseCa({ authorities, need, now })
         // The CAs that are preferred less cannot change that.
         if (choice.kind === 'go') break
       }
@@ -132,7 +132,7 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
         { ...well, name: preferred, health },
         ...others.map((name) => ({ ...well, name, health: UP })),
       ]
-      const choice = chooseCa({ authorities, need: toCaNeed(need), now: new Date(thenMs) })
+      const choice = chooseCa({ authorities, need, now: new Date(thenMs) })
       return choice.kind === 'wait' && choice.until ? choice.until.getTime() - thenMs : undefined
     },
   }
@@ -148,17 +148,6 @@ const UP: CaCondition = { kind: 'up' }
 const ROOM = { kind: 'room' } as const
 /** After a day somebody may have lifted a pause (`src/acme/pause-plan.ts`). */
 const PAUSED_MS = 24 * 3_600_000
-
-function toCaNeed({ urgency, current, waitingSinceMs }: SimulatedNeed): CaNeed {
-  const waitingSince = new Date(waitingSinceMs)
-  if (!current) return { urgency, waitingSince }
-  const { notAfterMs, renewAtMs } = current
-  return {
-    ...{ urgency, waitingSince },
-    notAfter: new Date(notAfterMs),
-    renewAt: new Date(renewAtMs),
-  }
-}
 
 /** What is at an index that is known to exist. */
 export function at<T>(list: readonly T[], index: number): T {

@@ -90,7 +90,7 @@ export function createFleet(population: Population): Fleet {
         queuedAt: toDate(records[at + QUEUED]),
         awayAt: toDate(records[at + AWAY]),
         leftAt: toDate(records[at + LEFT]),
-        visitedAt: new Date(population.visitedMs(host, now.getTime())),
+        visitedAt: population.visitedAt(host, now),
         createdAt: new Date(records[at + CREATED] ?? 0),
       }
     },

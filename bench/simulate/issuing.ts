@@ -34,9 +34,9 @@ export type SimulatedOutcome =
 export type RefusedBecause = 'unavailable' | 'rate-limited' | 'rejected' | 'paused'
 
 export interface SimulatedIssuer {
-  admit(need: SimulatedNeed, nowMs: number): SimulatedAdmission
+  admit(need: SimulatedNeed): SimulatedAdmission
   /** Goes on with an order that was left open, or places one. */
-  issue(need: SimulatedNeed, admitted: number, nowMs: number): SimulatedOutcome
+  issue(need: SimulatedNeed, admitted: number): SimulatedOutcome
   room(urgency: Urgency, nowMs: number): number
   /** Asks the CA for the window of a certificate, and plans anew if it has changed. */
   ask(host: number, certificate: HeldCertificate, nowMs: number): HeldCertificate | 'down'
@@ -44,7 +44,7 @@ export interface SimulatedIssuer {
    * Until when somebody who waits for a CA that is away will find nothing new, `latestMs` at most,
    * and how often it will look in vain.
    */
-  waitInVain(need: SimulatedNeed, latestMs: number, nowMs: number): VainWait
+  waitInVain(need: SimulatedNeed, latestMs: number): VainWait
 }
 
 export interface VainWait {
@@ -85,12 +85,12 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
   const sightOf = (host: number, nowMs: number) =>
     population.dnsAt(host, nowMs) === 'right' ? 'right' : 'wrong'
 
-  const admit = (need: SimulatedNeed, nowMs: number): SimulatedAdmission => {
+  const admit = (need: SimulatedNeed): SimulatedAdmission => {
     const opened = open.get(need.host)
-    if (opened && choosing.conditionOf(opened.ca, nowMs).kind === 'up') {
+    if (opened && choosing.conditionOf(opened.ca, need.now.getTime()).kind === 'up') {
       return { kind: 'go', ca: opened.ca }
     }
-    return choosing.choose(need, nowMs)
+    return choosing.choose(need)
   }
   const findDown = (index: number, nowMs: number): SimulatedOutcome => {
     meter.counts.foundDown += 1
@@ -172,10 +172,11 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
   return {
     admit,
     // Once more elsewhere, if a CA turns out to be away (`src/acme/issue-somewhere.ts`).
-    issue: (need, admitted, nowMs) => {
+    issue: (need, admitted) => {
+      const nowMs = need.now.getTime()
       const outcome = attempt(need, admitted, nowMs)
       if (outcome.kind !== 'refused' || outcome.because === 'rejected') return outcome
-      const next = admit(need, nowMs)
+      const next = admit(need)
       if (next.kind !== 'go' || next.ca === admitted) return outcome
       return attempt(need, next.ca, nowMs)
     },
@@ -192,7 +193,8 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
       const { ca } = at(cas, certificate.ca)
       return ca.isUp(nowMs) ? withWindow(host, certificate, nowMs) : 'down'
     },
-    waitInVain: (need, latestMs, nowMs) => {
+    waitInVain: (need, latestMs) => {
+      const nowMs = need.now.getTime()
       const [preferred] = cas
       const backMs = preferred ? Math.min(latestMs, preferred.ca.backMs(nowMs)) : nowMs
       const untilMs = lastWait(need, { choosing, fromMs: nowMs, toMs: backMs })
@@ -248,7 +250,8 @@ function planned(
 ): Plan {
   const life = { start: new Date(notBeforeMs), end: new Date(notAfterMs) }
   const window = { start: new Date(startMs), end: new Date(endMs) }
-  const [now, heldSince] = [new Date(nowMs), new Date(heldSinceMs)]
+  const now = new Date(nowMs)
+  const heldSince = heldSinceMs === nowMs ? now : new Date(heldSinceMs)
   const { renewAt, because } = planRenewal({ life, window, term: TERM, now, heldSince }, random)
   return {
     ...{ renewAtMs: renewAt.getTime(), because },

@@ -1,71 +1,71 @@
 /** Items numbered from 0, the one with the smallest rank first. */
 export interface NumberHeap {
-  readonly size: number
-  /** The one with the smallest rank. */
+  /** The one with the smallest rank; of several, the one with the smallest number. */
   readonly first: { readonly item: number; readonly rank: number } | undefined
   push(item: number, rank: number): void
-  /** `undefined` when it is empty. */
-  pop(): number | undefined
+  /** Takes the first out, if there is one. */
+  pop(): void
 }
 
+const FIRST_CAPACITY = 1_024
+
 export function createNumberHeap(): NumberHeap {
-  const items: number[] = []
-  const ranks: number[] = []
+  let items = new Int32Array(FIRST_CAPACITY)
+  let ranks = new Float64Array(FIRST_CAPACITY)
+  let size = 0
 
   // Equal ranks by number, so that the same run pops the same.
-  const isBefore = (one: number, other: number): boolean => {
-    const [a, b] = [ranks[one] ?? 0, ranks[other] ?? 0]
-    return a < b || (a === b && (items[one] ?? 0) < (items[other] ?? 0))
+  const isBefore = (item: number, rank: number, index: number): boolean => {
+    const other = ranks[index] ?? 0
+    return rank < other || (rank === other && item < (items[index] ?? 0))
   }
-  const swap = (one: number, other: number): void => {
-    const [item, rank] = [items[one] ?? 0, ranks[one] ?? 0]
-    items[one] = items[other] ?? 0
-    ranks[one] = ranks[other] ?? 0
-    items[other] = item
-    ranks[other] = rank
+  const put = (index: number, item: number, rank: number): void => {
+    items[index] = item
+    ranks[index] = rank
   }
-  const rise = (start: number): void => {
-    let index = start
-    while (index > 0) {
-      const parent = (index - 1) >> 1
-      if (!isBefore(index, parent)) return
-      swap(index, parent)
-      index = parent
-    }
+  const moveTo = (index: number, from: number): void => {
+    put(index, items[from] ?? 0, ranks[from] ?? 0)
   }
-  const sink = (): void => {
+  const grow = (): void => {
+    const [moreItems, moreRanks] = [new Int32Array(2 * size), new Float64Array(2 * size)]
+    moreItems.set(items)
+    moreRanks.set(ranks)
+    items = moreItems
+    ranks = moreRanks
+  }
+  const sink = (item: number, rank: number): void => {
     let index = 0
-    for (;;) {
-      const [left, right] = [2 * index + 1, 2 * index + 2]
-      let least = index
-      if (left < items.length && isBefore(left, least)) least = left
-      if (right < items.length && isBefore(right, least)) least = right
-      if (least === index) return
-      swap(index, least)
-      index = least
+    for (let child = 1; child < size; child = 2 * index + 1) {
+      const right = child + 1
+      const isRightFirst = right < size && isBefore(items[right] ?? 0, ranks[right] ?? 0, child)
+      const first = isRightFirst ? right : child
+      if (isBefore(item, rank, first)) break
+      moveTo(index, first)
+      index = first
     }
+    put(index, item, rank)
   }
 
   return {
-    get size() {
-      return items.length
-    },
     get first() {
-      const [[item], [rank]] = [items, ranks]
-      return item === undefined || rank === undefined ? undefined : { item, rank }
+      return size === 0 ? undefined : { item: items[0] ?? 0, rank: ranks[0] ?? 0 }
     },
     push: (item, rank) => {
-      items.push(item)
-      ranks.push(rank)
-      rise(items.length - 1)
+      if (size === items.length) grow()
+      let index = size
+      size += 1
+      while (index > 0) {
+        const parent = (index - 1) >> 1
+        if (!isBefore(item, rank, parent)) break
+        moveTo(index, parent)
+        index = parent
+      }
+      put(index, item, rank)
     },
     pop: () => {
-      if (items.length === 0) return undefined
-      swap(0, items.length - 1)
-      const item = items.pop()
-      ranks.pop()
-      if (items.length > 0) sink()
-      return item
+      if (size === 0) return
+      size -= 1
+      if (size > 0) sink(items[size] ?? 0, ranks[size] ?? 0)
     },
   }
 }

@@ -24,7 +24,7 @@ export interface Population {
   /** Was DNS right in all of this span? */
   isRightThroughout(host: number, fromMs: number, toMs: number): boolean
   /** When somebody last opened a link. */
-  visitedMs(host: number, nowMs: number): number
+  visitedAt(host: number, now: Date): Date
 }
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -78,7 +78,10 @@ export function createPopulation(hosts: number, scenario: Scenario, random: Rand
     dnsChangesMs,
     isRightThroughout: (host, fromMs, toMs) =>
       dnsAt(host, fromMs) === 'right' && dnsChangesMs(host, fromMs) >= toMs,
-    visitedMs: (host, nowMs) => Math.min(nowMs, quietFromMs.get(host) ?? nowMs),
+    visitedAt: (host, now) => {
+      const quietMs = quietFromMs.get(host)
+      return quietMs === undefined || quietMs > now.getTime() ? now : new Date(quietMs)
+    },
   }
 }
 

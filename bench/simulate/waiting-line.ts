@@ -42,6 +42,7 @@ export function createWaitingLine(options: WaitingLineOptions): WaitingLine {
       ...{ last: NONE, size: 0 },
     }),
   )
+  let total = 0
   const queueAt = (rank: number): Queue => {
     const queue = queues[rank]
     if (!queue) throw new Error(`There is no urgency of rank ${rank}`)
@@ -51,6 +52,7 @@ export function createWaitingLine(options: WaitingLineOptions): WaitingLine {
     const priority = rankedAs[host] ?? NONE
     if (priority === NONE) return
     queueAt(priority).size -= 1
+    total -= 1
     rankedAs[host] = NONE
     isClaimed[host] = 0
   }
@@ -66,7 +68,7 @@ export function createWaitingLine(options: WaitingLineOptions): WaitingLine {
 
   return {
     get size() {
-      return queues.reduce((sum, { size }) => sum + size, 0)
+      return total
     },
     sizeOf: (urgency) => queueAt(urgencyRank(urgency)).size,
     enqueue: (host, urgency) => {
@@ -84,6 +86,7 @@ export function createWaitingLine(options: WaitingLineOptions): WaitingLine {
       queue.lastOf[account] = rank
       queue.last = Math.max(rank, queue.last)
       queue.size += 1
+      total += 1
       ranks[host] = rank
       rankedAs[host] = priority
       queue.heap.push(host, rank)
