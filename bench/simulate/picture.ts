@@ -86,7 +86,7 @@ function panel(
   const most = niceCeiling(Math.max(1, ...highest))
   const y = (value: number): number => bottom - (value / most) * (bottom - top)
   return [
-    `<text x="${LEFT}" y="${top - 8}" font-weight="bold">${escaped(name)}</text>`,
+    `<text x="${RIGHT}" y="${top - 8}" text-anchor="end" font-weight="bold">${escaped(name)}</text>`,
     ...curves.map(({ values, colour }) => area(values, { colour, y, bottom })),
     ...[0, 0.5, 1].flatMap((share) => [
       line([LEFT, y(share * most)], [RIGHT, y(share * most)], '#ccc'),
@@ -119,7 +119,7 @@ function marks({ marks: all }: Scenario, x: (atMs: number) => number): readonly 
   let lastX = Number.NEGATIVE_INFINITY
   return all.flatMap(({ atMs, title }) => {
     const at = x(atMs)
-    const labelX = Math.max(at, lastX + 15)
+    const labelX = Math.max(at, lastX + LABEL_WIDTH)
     lastX = labelX
     return [
       line([at, ORDERS.top], [at, QUEUE.bottom], '#555', '3 3'),
@@ -128,6 +128,9 @@ function marks({ marks: all }: Scenario, x: (atMs: number) => number): readonly 
     ]
   })
 }
+
+/** Of a slanted line of text. */
+const LABEL_WIDTH = 26
 
 function dayAxis(days: number, x: (day: number) => number): readonly string[] {
   const step = days > 200 ? 50 : 10
