@@ -1,6 +1,7 @@
 import { after, type Clock, type Duration, type Hostname } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import { type OnUnreadable, readRows, rowToHostname } from './host-row.ts'
+import { NOTHING } from './retired-keys.ts'
 
 /** What is left to do for hosts whose customers have left. */
 export interface HostLeavers {
@@ -8,7 +9,7 @@ export interface HostLeavers {
   claimLeaving(claim: LeaveClaim): Promise<readonly LeavingHost[]>
   /** Its authorizations are deactivated. */
   leaveDone(leaving: LeavingHost): Promise<void>
-  /** Hosts that have left and whose last certificate is over. */
+  /** Hosts that have left, whose last certificate is over, and which still have keys. */
   endedLeavers(limit: number, onUnreadable: OnUnreadable): Promise<readonly Hostname[]>
   /** Hosts that left before `before`. */
   longGone(before: Date, limit: number, onUnreadable: OnUnreadable): Promise<readonly Hostname[]>
@@ -73,7 +74,15 @@ export function createHostLeavers({
         .selectFrom('hosts')
         .select('hostname')
         .where('left_at', 'is not', null)
-        .where('state', 'not in', ['retired', 'waiting-for-dns'])
+        .where('state', '!=', 'retired')
+        .where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('certificates')
+              .select('certificates.id')
+              .whereRef('certificates.hostname', '=', 'hosts.hostname')
+              .where('certificates.sealed_key', '!=', NOTHING),
+          ),
+        )
         .where(({ not, exists, selectFrom }) =>
           not(
             exists(

@@ -206,7 +206,9 @@ function moveIfThere(
     if (!row) return undefined
     if (row.state === 'retired') return rowToHost(row)
     const context: MoveContext = { now: clock.now(), random }
-    const host = moveHost(rowToHost(row), event, context)
+    const before = rowToHost(row)
+    const host = moveHost(before, event, context)
+    if (host === before) return host
     await trx
       .updateTable('hosts')
       .set((eb) => ({

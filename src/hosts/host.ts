@@ -47,6 +47,7 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
     case 'left':
       return moveOnLook({ ...moved, lookedAt: now }, event, context)
     case 'ended':
+      if (!host.leftAt) return host
       return {
         ...{ ...moved, state: 'waiting-for-dns', httpsSafe: false, urgency: 'first' },
         // Whoever comes back finds nothing of an owner's certificate.
@@ -171,7 +172,7 @@ function moveNotReady(
   const awayAt = whenAway(moved, isAway === true && life !== undefined, { reason, now })
   const seen = { ...moved, checks, awayAt }
   if (isWaitingForCa(moved, now)) return { ...seen, httpsSafe: staysSafe(moved, life, now) }
-  const state = stateNotReady(moved, reason, life)
+  const state = stateNotReady(moved, reason, { life, now })
   const failures = moved.failures + 1
   const dueAfter = (): Duration => {
     if (moved.leftAt) return paceOfRegularLooks(lookEvery, random)
@@ -181,8 +182,13 @@ function moveNotReady(
   return { ...seen, ...standing, state, reason, failures, ...next(now, dueAfter()) }
 }
 
-function stateNotReady(host: Host, reason: Reason, life: Life): HostState {
-  if (!life && (isNew(host) || host.leftAt)) return 'waiting-for-dns'
+function stateNotReady(
+  host: Host,
+  reason: Reason,
+  { life, now }: { readonly life: Life; readonly now: Date },
+): HostState {
+  if (host.leftAt && (!life || life.notAfter <= now)) return 'waiting-for-dns'
+  if (!life && isNew(host)) return 'waiting-for-dns'
   // Name servers have bad minutes; while nothing is due, that is no news.
   const mayPass = host.state === 'active' && isUnanswered(reason) && host.failures < LOOKS_TO_PASS
   return mayPass ? 'active' : 'failing'

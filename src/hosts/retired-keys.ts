@@ -91,4 +91,4 @@ export async function retiredWithKeys(
 }
 
 /** What remains where a key was. */
-const NOTHING = Buffer.alloc(0)
+export const NOTHING = Buffer.alloc(0)

@@ -78,8 +78,9 @@ export async function noteTrouble(
   // Told once; the same again every few seconds would bury everything else.
   const isNews = host.reason?.code !== code || host.reason.sentence !== sentence
   const history = isNews ? [draft] : []
-  // Without this its certificate would be replaced now.
-  const tell = isDue && current ? ({ kind: 'failing', draft } as const) : undefined
+  // Without this its certificate would be replaced now. Of who has left nobody expects that.
+  const isFailing = isDue && current !== undefined && !host.leftAt
+  const tell = isFailing ? ({ kind: 'failing', draft } as const) : undefined
   const event = { kind: 'not-ready', reason, checks, life: current, isAway } as const
   const mayHaveLeft = isAway && current !== undefined
   const lease = mayHaveLeft ? 'keep' : 'release'

@@ -43,7 +43,8 @@ export function openStory(
   rhythm: Rhythm,
 ): Story {
   const { hostname } = claimed.host
-  let host = claimed.host
+  /** As it was last read or written: what others write meanwhile is told from that. */
+  let written = claimed
   let noted: readonly HistoryDraft[] = []
 
   const write = async (
@@ -52,7 +53,7 @@ export function openStory(
     save: HostTable['save'],
   ): Promise<boolean> => {
     const context: MoveContext = { now: clock.now(), random, ...rhythm }
-    const moved = moveHost(host, event, context)
+    const moved = moveHost(written.host, event, context)
     const isNew = tell && moved.told !== tell.kind
     const told = isNew ? { ...moved, told: tell.kind } : moved
     const drafts = isNew
@@ -60,11 +61,11 @@ export function openStory(
       : history
     const https: HostSaving['https'] = event.kind === 'served' ? 'promised' : undefined
     const saving = { history: [...noted, ...drafts], lease, https }
-    if (!(await save(claimed, told, saving))) {
+    if (!(await save(written, told, saving))) {
       record.leaseLost({ hostname })
       return false
     }
-    host = told
+    written = { ...written, host: told }
     noted = []
     for (const draft of saving.history) record.stepTaken({ hostname, ...draft })
     return true
@@ -72,7 +73,7 @@ export function openStory(
 
   return {
     get host() {
-      return host
+      return written.host
     },
     move: (event, telling) => write(event, telling, (...saved) => hosts.save(...saved)),
     enqueue: (event, telling) => write(event, telling, (...saved) => hosts.enqueue(...saved)),
@@ -81,7 +82,7 @@ export function openStory(
     },
     giveBack: async () => {
       if (noted.length === 0) await hosts.release(claimed)
-      else await hosts.save(claimed, host, { history: noted, lease: 'release' })
+      else await hosts.save(written, written.host, { history: noted, lease: 'release' })
     },
     isOurs: async () => {
       const isOurs = await hosts.isLeased(claimed)

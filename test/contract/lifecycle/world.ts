@@ -69,7 +69,11 @@ export async function startWorld({
   /** Issues and saves as a CA that never refuses. */
   const issue = async (hostname: Hostname): Promise<IssueOutcome> => {
     issuedFor.push(hostname)
-    const { chainPem, keyPkcs8Der, notBefore } = ca.issue(hostname)
+    const nowMs = clock.now().getTime()
+    const { chainPem, keyPkcs8Der, notBefore } = ca.issue(hostname, {
+      notBefore: new Date(nowMs - 3_600_000),
+      notAfter: new Date(nowMs + 90 * 86_400_000),
+    })
     const renewAt = new Date(notBefore.getTime() + 60 * 86_400_000)
     const draft = {
       hostname,
@@ -113,10 +117,10 @@ export async function startWorld({
   return {
     ...{ store, dns, hosts, challenges, certs, lifecycle, notices, issuedFor, issue, ca },
     /** Points a host at the edge and adds it. */
-    add: async (text: string): Promise<Hostname> => {
+    add: async (text: string, account?: string): Promise<Hostname> => {
       const hostname = hostnameOf(text)
       await dns.setCname(hostname, EDGE_NAME)
-      await lifecycle.add(hostname, 'customer.test')
+      await lifecycle.add(hostname, 'customer.test', account)
       return hostname
     },
     until: (hostname: Hostname, is: (host: Host) => boolean) =>
@@ -127,11 +131,30 @@ export async function startWorld({
         },
         async () => ({ host: await hosts.find(hostname), history: await hosts.history(hostname) }),
       ),
+    /** What accounts are to be told, by its kind. */
+    told: async (): Promise<readonly string[]> => (await hosts.untold(100)).map(({ kind }) => kind),
     story: async (hostname: Hostname): Promise<readonly string[]> =>
       (await hosts.history(hostname)).map(({ step, outcome, code }) =>
         [step, outcome, ...(code === undefined ? [] : [code])].join(' '),
       ),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** The machine's clock, which can be put forward and back, and on which a minute passes quickly. */
+export interface ShiftClock extends Clock {
+  shift(ms: number): void
+}
+
+export function createShiftClock(): ShiftClock {
+  let shifted = 0
+  return {
+    shift: (ms) => {
+      shifted += ms
+    },
+    now: () => new Date(systemClock.now().getTime() + shifted),
+    monotonicMs: () => systemClock.monotonicMs() + Math.max(shifted, 0),
+    sleep: (ms, signal) => systemClock.sleep(ms >= 1000 ? 50 : ms, signal),
   }
 }
 

@@ -161,6 +161,11 @@ describe('a customer who leaves', () => {
     expect([later.state, waitMs(later), later.leftAt]).toEqual(['failing', DAY, NOW])
     const ended = move(left, { kind: 'ended' })
     expect(ended).toMatchObject({ state: 'waiting-for-dns', leftAt: NOW, certificateFrom: 'acme' })
+    expect(move(active, { kind: 'ended' })).toBe(active)
+    const over = { ...life, notAfter: at(-1) }
+    expect(move(left, { ...notReady(NXDOMAIN, true), life: over } as HostEvent).state).toBe(
+      'waiting-for-dns',
+    )
     const gone = move(left, { ...notReady(NXDOMAIN, true), life: undefined } as HostEvent)
     expect([gone.state, waitMs(gone)]).toEqual(['waiting-for-dns', DAY])
     const back = move(ended, { kind: 'ready', checks: [] })
