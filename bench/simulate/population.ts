@@ -52,8 +52,15 @@ const AWAY_MS = 120 * DAY_MS
 const QUIET_SHARE = 0.2
 
 export function createPopulation(hosts: number, scenario: Scenario, random: Random): Population {
-  const { accounts, accountOf, arrivesMs } = drawArrivals(hosts, scenario, random)
-  const { domainOf, domains } = drawDomains(hosts, random)
+  const { accounts, ...drawn } = drawArrivals(hosts, scenario, random)
+  const { domains, ...drawnDomains } = drawDomains(hosts, random)
+  // Numbered as they come: who comes together is renewed together, and lies together in memory.
+  const order = Uint32Array.from(drawn.arrivesMs.keys()).sort(
+    (one, other) => (drawn.arrivesMs[one] ?? 0) - (drawn.arrivesMs[other] ?? 0) || one - other,
+  )
+  const arrivesMs = Float64Array.from(order, (host) => drawn.arrivesMs[host] ?? 0)
+  const accountOf = Int32Array.from(order, (host) => drawn.accountOf[host] ?? 0)
+  const domainOf = Int32Array.from(order, (host) => drawnDomains.domainOf[host] ?? 0)
   const fates = drawFates(arrivesMs, scenario, random)
   const quietFromMs = drawQuiet(arrivesMs, scenario, random)
 
