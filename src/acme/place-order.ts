@@ -70,12 +70,21 @@ export async function placeOrder(work: Work, wanted: OrderWanted, desk: Desk): P
   }
 }
 
-/** RFC 9773 §5, and what Boulder says of a certificate whose issuer it does not know. */
-function mayBeAboutReplaces({ code }: AcmeError): boolean {
+/**
+ * RFC 9773 §5, what Boulder says of a certificate whose issuer it does not know, and a CA that stumbles
+ * over the field: Pebble 2.10.1 does not find the order of one serial in some hundreds, and answers
+ * with a 500 for ever.
+ */
+function mayBeAboutReplaces({ code, problem }: AcmeError): boolean {
   return (
-    code === 'acme/already-replaced' || code === 'acme/bad-request' || code === 'acme/unauthorized'
+    code === 'acme/already-replaced' ||
+    code === 'acme/bad-request' ||
+    code === 'acme/unauthorized' ||
+    (problem?.type === 'serverInternal' && problem.status === SERVER_ERROR)
   )
 }
+
+const SERVER_ERROR = 500
 
 /** It counts against more limits then. */
 async function placeWithoutReplaces(

@@ -162,6 +162,7 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`renewing ${pebble
     ['malformed', 404],
     ['unauthorized', 403],
     ['alreadyReplaced', 409],
+    ['serverInternal', 500],
   ])('orders without it, once, when the CA says %s (%d)', async (type, status) => {
     const first = await issued()
     world.front.reset()
