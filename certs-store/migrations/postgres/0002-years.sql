@@ -197,11 +197,19 @@ create table key_rotations (
 -- One at a time.
 create unique index key_rotations_under_way on key_rotations ((finished_at is null))
   where finished_at is null;
--- What rests under which master key: its id is in bytes 2 to 9 of an envelope.
-create index certificates_by_key on certificates (substr(sealed_key, 2, 8), id)
-  where length(sealed_key) > 0;
-create index acme_orders_by_key on acme_orders (substr(sealed_key, 2, 8), id)
-  where length(sealed_key) > 0;
+-- The id of the master key that sealed it: bytes 2 to 9 of the envelope, nothing if it was destroyed.
+alter table certificates add column sealed_with bytea not null
+  generated always as (substr(sealed_key, 2, 8)) stored;
+alter table acme_orders add column sealed_with bytea not null
+  generated always as (substr(sealed_key, 2, 8)) stored;
+alter table acme_accounts add column sealed_with bytea not null
+  generated always as (substr(sealed_key, 2, 8)) stored;
+alter table link_keys add column sealed_with bytea not null
+  generated always as (substr(sealed, 2, 8)) stored;
+alter table webhooks add column sealed_with bytea not null
+  generated always as (substr(sealed_key, 2, 8)) stored;
+create index certificates_by_key on certificates (sealed_with, id);
+create index acme_orders_by_key on acme_orders (sealed_with, id);
 
 -- Which master keys a node can open with, the one it seals with first: a JSON array of key ids.
 alter table edge_nodes add column key_ids text not null default '[]';
