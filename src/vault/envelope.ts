@@ -25,8 +25,6 @@ export interface Envelope {
 
 const ENVELOPE_VERSION = 1
 export const KEY_ID_BYTES = 8
-/** For ever, like all of the layout: databases look for what rests under a key by it. */
-export const KEY_ID_IN_ENVELOPE = { offset: 1, bytes: KEY_ID_BYTES } as const
 export const DATA_KEY_BYTES = 32
 export const NONCE_BYTES = 12
 export const TAG_BYTES = 16

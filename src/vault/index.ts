@@ -3,7 +3,7 @@
  * data key per secret, wrapped by a key-encryption key that is kept elsewhere. Knows neither tables
  * nor what the secrets are for; the byte format is in certs-store/README.md.
  */
-export { KEY_ID_IN_ENVELOPE, type SealedBytes, toSealedBytes } from './envelope.ts'
+export { type SealedBytes, toSealedBytes } from './envelope.ts'
 export { VaultError, type VaultErrorCode } from './errors.ts'
 export { type KeyCheck, sealKeyCheck, verifyKeyChecks } from './key-check.ts'
 export { addKeyToFile, keyFileOf, removeKeysFromFile } from './key-file.ts'

@@ -39,16 +39,19 @@ export interface KeyKeeper extends AsyncDisposable {
    * store holds is refused (VaultError), and so is one that an edge worker does not take: what was
    * in use stays in use. Otherwise everything in this node uses it when this resolves.
    */
-  reload(options?: VaultOptions): Promise<'changed' | 'unchanged'>
+  reload(options?: VaultOptions): Promise<Change>
   /** Lets the key that is to seal do so, as soon as all nodes can open what it seals. */
-  settle(): Promise<void>
+  settle(): Promise<Change>
   /** Puts a key first into the file, and takes it into use. */
-  addToFile(key: KeyEncryptionKey): Promise<void>
+  addToFile(key: KeyEncryptionKey): Promise<Change>
   /** Takes keys out of the file and out of use. */
-  removeFromFile(keyIds: ReadonlySet<string>): Promise<void>
+  removeFromFile(keyIds: ReadonlySet<string>): Promise<Change>
   /** The other living nodes. */
   others(): Promise<readonly OtherNode[]>
 }
+
+/** Whether another ring is in use than before. */
+export type Change = 'changed' | 'unchanged'
 
 export interface KeyKeeperDeps {
   readonly store: Store
@@ -62,94 +65,122 @@ export interface KeyKeeperDeps {
   readonly record: VaultRecord
 }
 
-export function createKeyKeeper(deps: KeyKeeperDeps, first: VaultOptions): KeyKeeper {
-  const { store, keyRing, nodes, variables, clock, record } = deps
-  const inTurn = createTurns()
-  const stopping = new AbortController()
-  let options = first
-  let wanted = deps.wanted
-  let sealingSinceMs = clock.monotonicMs()
-  let waitingFor = ''
+/** Keeps the keys from `options` on. Disposing waits for what is under way. */
+export function createKeyKeeper(deps: KeyKeeperDeps, options: VaultOptions): KeyKeeper {
+  return new RingKeeper(deps, options)
+}
 
-  const others = async (): Promise<readonly OtherNode[]> => (await nodes?.others()) ?? []
+class RingKeeper implements KeyKeeper {
+  readonly inUse: KeyRing
+  readonly #deps: KeyKeeperDeps
+  /** Two rings are never exchanged at once. */
+  readonly #inTurn = createTurns()
+  readonly #stopping = new AbortController()
+  #options: VaultOptions
+  #wanted: KeyRing
+  #sealingSinceMs: number
+  /** Nodes that were told to lack the first key: once is enough. */
+  #toldLacking = ''
 
-  const sealingRing = async (next: KeyRing): Promise<KeyRing> => {
-    const [first, ...more] = idsOf(next)
-    const nodesNow = more.length === 0 ? [] : await others()
-    const known = nodesNow.length === 0 ? [] : await knownKeys(store)
-    const chosen = chooseSealingKey([first, ...more], { others: nodesNow, known })
-    const lacking = chosen === first ? [] : lackingKey(nodesNow, first)
-    if (lacking.length > 0 && lacking.join() !== waitingFor) {
-      record.keyWaitsForNodes({ keyId: first, nodes: lacking })
-    }
-    waitingFor = lacking.join()
-    return sealingWith(next, chosen)
+  constructor(deps: KeyKeeperDeps, options: VaultOptions) {
+    this.inUse = deps.keyRing
+    this.#deps = deps
+    this.#options = options
+    this.#wanted = deps.wanted
+    this.#sealingSinceMs = deps.clock.monotonicMs()
   }
+
+  get wanted(): KeyRing {
+    return this.#wanted
+  }
+
+  get sealingSinceMs(): number {
+    return this.#sealingSinceMs
+  }
+
+  get file(): string | undefined {
+    return keyFileOf(this.#options)
+  }
+
+  reload(options?: VaultOptions): Promise<Change> {
+    return this.#inTurn(() => this.#reload(options ?? this.#options))
+  }
+
+  settle(): Promise<Change> {
+    return this.#inTurn(() => this.#take(this.#wanted, this.#options))
+  }
+
+  addToFile(key: KeyEncryptionKey): Promise<Change> {
+    return this.#inTurn(async () => {
+      const path = requireFile(this.#options)
+      await addKeyToFile(path, key)
+      this.#deps.record.keyAddedToFile({ path, keyId: key.id })
+      return this.#reload(this.#options)
+    })
+  }
+
+  removeFromFile(keyIds: ReadonlySet<string>): Promise<Change> {
+    return this.#inTurn(async () => {
+      await removeKeysFromFile(requireFile(this.#options), keyIds)
+      return this.#reload(this.#options)
+    })
+  }
+
+  async others(): Promise<readonly OtherNode[]> {
+    return (await this.#deps.nodes?.others()) ?? []
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort()
+    await this.#inTurn(async () => undefined)
+  }
+
+  async #reload(options: VaultOptions): Promise<Change> {
+    const { store, variables, record } = this.#deps
+    const ring = await openKeyRing(options, {
+      ...{ environment: variables, record, inUse: this.#wanted },
+      mayCreate: false,
+      signal: this.#stopping.signal,
+    })
+    await proveKeys(store, ring)
+    await refuseToLose(ring, this.#deps)
+    return this.#take(ring, options)
+  }
+
   /** Workers first: they must open what is sealed from then on. */
-  const take = async (next: KeyRing): Promise<'changed' | 'unchanged'> => {
-    const sealing = await sealingRing(next)
-    if (isSameRing(sealing, keyRing)) {
-      wanted = next
-      return 'unchanged'
-    }
-    await giveToFleet(joinKeyRings(sealing, keyRing), deps)
-    await noteKeyCheck(store, sealing, clock)
+  async #take(next: KeyRing, options: VaultOptions): Promise<Change> {
+    const { store, keyRing, nodes, clock, record } = this.#deps
+    const sealing = await this.#sealingRing(next)
+    const isChanged = !isSameRing(sealing, keyRing)
     const isLosing = keysOf(keyRing).some(({ id }) => !sealing.byId.has(id))
-    if (sealing.current.id !== keyRing.current.id) sealingSinceMs = clock.monotonicMs()
+    if (isChanged) {
+      await giveToFleet(joinKeyRings(sealing, keyRing), this.#deps)
+      await noteKeyCheck(store, sealing, clock)
+    }
+    if (sealing.current.id !== keyRing.current.id) this.#sealingSinceMs = clock.monotonicMs()
     keyRing.replace(sealing)
-    wanted = next
-    if (isLosing) await takeFromFleet(sealing, deps)
+    this.#wanted = next
+    this.#options = options
+    if (!isChanged) return 'unchanged'
     const [seals, ...opens] = idsOf(sealing)
     record.keysInUse({ seals, opens })
+    if (isLosing) await takeFromFleet(sealing, this.#deps)
     await nodes?.announce()
     return 'changed'
   }
-  const reload = async (next: VaultOptions): Promise<'changed' | 'unchanged'> => {
-    const ring = await openKeyRing(next, {
-      ...{ environment: variables, record, inUse: wanted },
-      mayCreate: false,
-      signal: stopping.signal,
-    })
-    await proveKeys(store, ring)
-    await refuseToLose(ring, deps)
-    const taken = await take(ring)
-    options = next
-    return taken
-  }
 
-  return {
-    get wanted() {
-      return wanted
-    },
-    inUse: keyRing,
-    get sealingSinceMs() {
-      return sealingSinceMs
-    },
-    get file() {
-      return keyFileOf(options)
-    },
-    reload: (next) => inTurn(() => reload(next ?? options)),
-    settle: () =>
-      inTurn(async () => {
-        await take(wanted)
-      }),
-    addToFile: (key) =>
-      inTurn(async () => {
-        const path = requireFile(options)
-        await addKeyToFile(path, key)
-        record.keyAddedToFile({ path, keyId: key.id })
-        await reload(options)
-      }),
-    removeFromFile: (keyIds) =>
-      inTurn(async () => {
-        await removeKeysFromFile(requireFile(options), keyIds)
-        await reload(options)
-      }),
-    others,
-    [Symbol.asyncDispose]: async () => {
-      stopping.abort()
-      await inTurn(async () => undefined)
-    },
+  /** The ring, of which the first key seals that all living nodes hold. */
+  async #sealingRing(ring: KeyRing): Promise<KeyRing> {
+    const [first, ...more] = idsOf(ring)
+    const others = more.length === 0 ? [] : await this.others()
+    const known = others.length === 0 ? [] : await knownKeys(this.#deps.store)
+    const chosen = chooseSealingKey([first, ...more], { others, known })
+    const lacking = chosen === first ? [] : lackingKey(others, first)
+    if (lacking.length > 0 && lacking.join() !== this.#toldLacking) {
+      this.#deps.record.keyWaitsForNodes({ keyId: first, nodes: lacking })
+    }
+    this.#toldLacking = lacking.join()
+    return sealingWith(ring, chosen)
   }
 }
 

@@ -2,8 +2,8 @@ import type { SealContext } from '../../vault/index.ts'
 
 /**
  * Every column that holds envelopes, as data: what counts secrets and what gives them to another
- * master key goes by this list alone. A new kind of secret is a line here, and one in the table of
- * certs-store/README.md, which says the same for people. `key_checks` is not among them: its rows
+ * master key goes by this list alone. A new kind of secret is a line here, one in the table of
+ * certs-store/README.md, which says the same for people, and a column `sealed_with` in its table. `key_checks` is not among them: its rows
  * belong to their master keys and never change.
  */
 export const sealedColumns: readonly SealedColumn[] = [
@@ -44,7 +44,10 @@ export const sealedColumns: readonly SealedColumn[] = [
   },
 ]
 
-/** One such column. All names are those of the schema. */
+/**
+ * One such column. All names are those of the schema. Beside each of them the database itself keeps
+ * the id of the master key, in `sealed_with`.
+ */
 export interface SealedColumn {
   readonly table: 'certificates' | 'acme_orders' | 'acme_accounts' | 'link_keys' | 'webhooks'
   /** What names a row. */
