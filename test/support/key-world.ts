@@ -48,7 +48,7 @@ export interface KeyWorldOptions {
 }
 
 /** Waits are short: nobody has to wait for those who are on their way. */
-export const impatientClock: Clock = {
+const impatientClock: Clock = {
   ...systemClock,
   sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal),
 }
