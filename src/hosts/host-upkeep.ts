@@ -7,6 +7,7 @@ import {
   milliseconds,
   minutes,
   type Random,
+  URGENCIES,
   urgencyRank,
 } from '../kernel/index.ts'
 import type { ExpressionBuilder, Schema, Store } from '../store/index.ts'
@@ -115,6 +116,7 @@ async function clampFuture(
   const far = await store.db
     .selectFrom('hosts')
     .select('hostname')
+    .where('priority', 'in', URGENCIES.map(urgencyRank))
     .where('next_attempt_at', '>', after(now, anyReason).getTime())
     .where('queue_rank', 'is', null)
     .where((eb) =>

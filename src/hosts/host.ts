@@ -33,11 +33,11 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
   const moved = { ...host, updatedAt: now }
   switch (event.kind) {
     case 'check-asked':
-      return { ...moved, failures: failuresOnceAsked(host), ...dueOnceAsked(host, now) }
     case 'renewal-asked':
-      return { ...moved, ...askedFor(host, now) }
     case 'renewal-moved':
-      return { ...moved, ...moveRenewal(host, event, now) }
+    case 'brought':
+    case 'handed-over':
+      return { ...moved, ...moveByWish(host, event, now) }
     case 'proven':
       return { ...moved, ...WELL, claimToken: undefined }
     case 'looked':
@@ -78,27 +78,13 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
       return { ...served, state: 'active', ...onceWell(served, life, context) }
     }
     case 'failed': {
-      if (isWaitingForCa(host, now)) return moved
       const { reason } = event
       const failures = host.failures + 1
-      return {
-        ...moved,
-        queuedAt: undefined,
-        reason,
-        failures,
-        ...next(now, backoff(failures, random)),
-      }
+      const due = { queuedAt: undefined, ...next(now, backoff(failures, random)) }
+      return isWaitingForCa(host, now) ? moved : { ...moved, reason, failures, ...due }
     }
     case 'https-ending':
       return { ...moved, httpsSafe: false }
-    case 'brought': {
-      const from = { certificateFrom: 'customer', takeOver: event.takeOver } as const
-      return { ...moved, ...NOTHING_UNDER_WAY, ...WELL, ...from, nextAttemptAt: now }
-    }
-    case 'handed-over': {
-      const from = { certificateFrom: 'acme', takeOver: false } as const
-      return { ...moved, ...from, ...askedFor(host, now) }
-    }
     case 'retired':
       return {
         ...{ ...moved, ...NOTHING_UNDER_WAY, ...WELL },
@@ -107,6 +93,29 @@ export function moveHost(host: Host, event: HostEvent, context: MoveContext): Ho
       }
     default:
       return unreachable(event)
+  }
+}
+
+type WishEvent = Extract<
+  HostEvent,
+  { kind: 'check-asked' | 'renewal-asked' | 'renewal-moved' | 'brought' | 'handed-over' }
+>
+
+/** What somebody wants of it, be it a CA. */
+function moveByWish(host: Host, event: WishEvent, now: Date): Partial<Host> {
+  switch (event.kind) {
+    case 'check-asked':
+      return { failures: failuresOnceAsked(host), ...dueOnceAsked(host, now) }
+    case 'renewal-asked':
+      return askedFor(host, now)
+    case 'renewal-moved':
+      return moveRenewal(host, event, now)
+    case 'brought': {
+      const from = { certificateFrom: 'customer', takeOver: event.takeOver } as const
+      return { ...NOTHING_UNDER_WAY, ...WELL, ...from, nextAttemptAt: now }
+    }
+    case 'handed-over':
+      return { certificateFrom: 'acme', takeOver: false, ...askedFor(host, now) }
   }
 }
 

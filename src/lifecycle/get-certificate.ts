@@ -51,12 +51,14 @@ function needOf(
   { deps, story, settings }: Work,
   { current, allowedCas }: Pick<Wanting, 'current' | 'allowedCas'>,
 ): IssueNeed {
-  const { host } = story
-  const { hostname, createdAt, queuedAt } = host
+  const { hostname, createdAt, queuedAt, renewalAskedAt } = story.host
+  const now = deps.clock.now()
+  const since = queuedAt ?? renewalAskedAt ?? current?.renewAt ?? createdAt
   return {
     ...{ hostname, allowedCas, replacing: current },
-    urgency: urgencyOf(host, current, { now: deps.clock.now(), ...settings.rhythm }),
-    waitingSince: queuedAt ?? current?.renewAt ?? createdAt,
+    urgency: urgencyOf(story.host, current, { now, ...settings.rhythm }),
+    // One that was revoked is needed before its time.
+    waitingSince: since < now ? since : now,
   }
 }
 

@@ -6,7 +6,6 @@ import {
   hours,
   milliseconds,
   minutes,
-  type Periodic,
   startPeriodic,
 } from '../kernel/index.ts'
 import type { LifecycleOptions } from './options.ts'
@@ -18,7 +17,9 @@ export interface LeaveWatchDeps
   readonly retire: (hostname: LeavingHost['hostname'], why: string) => Promise<unknown>
 }
 
-const ROUND_EVERY = minutes(1)
+const DEACTIVATED_EVERY = minutes(1)
+/** Nobody waits for these, and finding them reads the certificates of all who have left. */
+const ENDED_EVERY = minutes(10)
 /** A CA that cannot be asked now is asked again, for as long as it takes. */
 const AGAIN_AFTER = hours(1)
 const HOSTS_AT_ONCE = 4
@@ -28,18 +29,22 @@ const HOSTS_PER_ROUND = 100
 export function startLeaveWatch(
   deps: LeaveWatchDeps,
   options: Pick<LifecycleOptions, 'forgetAfter'>,
-): Periodic {
+): AsyncDisposable {
   const { clock, record } = deps
-  const round = async (signal: AbortSignal): Promise<void> => {
-    await deactivate(deps, signal)
+  const onError = (error: unknown): void => record.loopFailed({ loop: 'leavers', error })
+  const end = async (): Promise<void> => {
     if (isClockWrong(deps)) return
     await endLeavers(deps)
     await forget(deps, options)
   }
-  return startPeriodic(round, {
-    ...{ clock, every: ROUND_EVERY },
-    onError: (error) => record.loopFailed({ loop: 'leavers', error }),
-  })
+  const loops = new AsyncDisposableStack()
+  loops.use(
+    startPeriodic((signal) => deactivate(deps, signal), {
+      ...{ clock, every: DEACTIVATED_EVERY, onError },
+    }),
+  )
+  loops.use(startPeriodic(end, { clock, every: ENDED_EVERY, onError }))
+  return loops
 }
 
 /** What cannot be undone is not done by a clock that a CA contradicts. */

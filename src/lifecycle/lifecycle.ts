@@ -90,39 +90,8 @@ const CHECKS_MAX = 16
 const DRAIN_MS = 10_000
 
 export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings): Lifecycle {
-  const { hosts, publish, clock, random } = deps
-  const attending = toAttendSettings(settings)
-  const claim: LeaseClaim = { holder: random.bytes(8).toString('hex'), leaseFor: LEASE }
-  const queuePace = createQueuePace({ clock })
-  const resolver = attending
-    ? shareAnswers(deps.resolver, { clock, ...attending.look })
-    : deps.resolver
-  const runs = createRuns(
-    { ...deps, resolver },
-    {
-      ...{ slots: createSlots(settings.concurrency), queuePace },
-      onQueuedAgain: (urgency) => rounds.holdQueue(urgency),
-      onEnd: () => rounds.wakeForMore(),
-    },
-  )
-  const rounds = startRounds(deps, { runs, claim, settings: attending })
-
-  const retire = (hostname: Hostname, why?: string) => end(deps, runs, { hostname, why })
-  /** Those that go on until the end of the drain. */
-  const loops = startLoops(deps, { settings, renewLeases: () => runs.renewLeases(LEASE), retire })
-
-  const startOne = async (hostname: Hostname): Promise<Run | undefined> => {
-    // Too busy, or somebody else is at it: it is due, and will be looked at.
-    if (!attending || rounds.isOver || runs.count >= RUNS_MAX + CHECKS_MAX) return undefined
-    const claimed = await hosts.claim(hostname, claim)
-    return claimed ? runs.start(claimed, attending) : runs.find(hostname)
-  }
-  const drain = async (signal: AbortSignal): Promise<void> => {
-    await rounds[Symbol.asyncDispose]()
-    await runs.settle(signal)
-    await loops[Symbol.asyncDispose]()
-  }
-
+  const { hosts, publish } = deps
+  const { runs, rounds, queuePace, retire, startOne, drain } = startEngine(deps, settings)
   return {
     wake: () => rounds.wake(),
     add: async (hostname, domain, account = DEFAULT_ACCOUNT) => {
@@ -171,6 +140,44 @@ export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings
     retire: (hostname) => retire(hostname),
     drain,
     [Symbol.asyncDispose]: () => drain(AbortSignal.timeout(DRAIN_MS)),
+  }
+}
+
+/** What runs, from now on until it is drained. */
+function startEngine(deps: LifecycleDeps, settings: LifecycleSettings) {
+  const { hosts, clock, random } = deps
+  const attending = toAttendSettings(settings)
+  const claim: LeaseClaim = { holder: random.bytes(8).toString('hex'), leaseFor: LEASE }
+  const queuePace = createQueuePace({ clock })
+  const resolver = attending
+    ? shareAnswers(deps.resolver, { clock, ...attending.look })
+    : deps.resolver
+  const runs = createRuns(
+    { ...deps, resolver },
+    {
+      ...{ slots: createSlots(settings.concurrency), queuePace },
+      onQueuedAgain: (urgency) => rounds.holdQueue(urgency),
+      onEnd: () => rounds.wakeForMore(),
+    },
+  )
+  const rounds = startRounds(deps, { runs, claim, settings: attending })
+  const retire = (hostname: Hostname, why?: string) => end(deps, runs, { hostname, why })
+  /** Those that go on until the end of the drain. */
+  const loops = startLoops(deps, { settings, renewLeases: () => runs.renewLeases(LEASE), retire })
+
+  return {
+    ...{ runs, rounds, queuePace, retire },
+    startOne: async (hostname: Hostname): Promise<Run | undefined> => {
+      // Too busy, or somebody else is at it: it is due, and will be looked at.
+      if (!attending || rounds.isOver || runs.count >= RUNS_MAX + CHECKS_MAX) return undefined
+      const claimed = await hosts.claim(hostname, claim)
+      return claimed ? runs.start(claimed, attending) : runs.find(hostname)
+    },
+    drain: async (signal: AbortSignal): Promise<void> => {
+      await rounds[Symbol.asyncDispose]()
+      await runs.settle(signal)
+      await loops[Symbol.asyncDispose]()
+    },
   }
 }
 

@@ -33,40 +33,19 @@ const RUN_MS_MAX = 15 * 60_000
 /** `onEnd` is called after each run, once it does not count any more. */
 export function createRuns(
   deps: LifecycleDeps,
-  {
-    onEnd,
-    ...shared
-  }: Pick<AttendContext, 'slots' | 'queuePace' | 'onQueuedAgain'> & { readonly onEnd: () => void },
+  { onEnd, ...shared }: SharedContext & { readonly onEnd: () => void },
 ): Runs {
-  const { record, clock, hosts } = deps
+  const { record, hosts } = deps
   const running = new Map<string, Run>()
 
-  const work = async (
-    claimed: ClaimedHost,
-    settings: AttendSettings,
-    { stopping, onLooked }: { readonly stopping: AbortSignal; readonly onLooked: () => void },
-  ): Promise<void> => {
+  const work = async (claimed: ClaimedHost, context: RunContext): Promise<void> => {
     const { hostname } = claimed.host
-    const startedAt = clock.monotonicMs()
-    const deadline = AbortSignal.timeout(RUN_MS_MAX)
-    const signal = AbortSignal.any([stopping, deadline])
-    try {
-      const isActive = await attend(deps, claimed, {
-        ...shared,
-        ...{ settings, stopping, signal, onLooked },
-      })
-      if (!isActive) return
-      record.hostActive({ hostname, seconds: (clock.monotonicMs() - startedAt) / 1000 })
-    } catch (error) {
-      // The store failed us: the lease runs out, and then somebody tries again.
-      record.attendFailed({ hostname, error })
-    } finally {
-      // Its lease may have run out, and the next run on this host be waiting for our end.
-      if (running.get(hostname)?.claimed === claimed) running.delete(hostname)
-      record.hostsUnderWay(running.size)
-      onLooked()
-      onEnd()
-    }
+    await attendInTime(deps, claimed, { ...shared, ...context })
+    // Its lease may have run out, and the next run on this host be waiting for our end.
+    if (running.get(hostname)?.claimed === claimed) running.delete(hostname)
+    record.hostsUnderWay(running.size)
+    context.onLooked()
+    onEnd()
   }
 
   return {
@@ -80,9 +59,9 @@ export function createRuns(
       previous?.stop()
       const stopping = new AbortController()
       const looking = Promise.withResolvers<void>()
-      const context = { stopping: stopping.signal, onLooked: looking.resolve }
+      const context = { settings, stopping: stopping.signal, onLooked: looking.resolve }
       // A turn later, so that the run counts before anything of it can end.
-      const ended = Promise.resolve(previous?.ended).then(() => work(claimed, settings, context))
+      const ended = Promise.resolve(previous?.ended).then(() => work(claimed, context))
       const run = { claimed, looked: looking.promise, ended, stop: () => stopping.abort() }
       running.set(hostname, run)
       record.hostsUnderWay(running.size)
@@ -105,5 +84,28 @@ export function createRuns(
       await Promise.all([...running.values()].map(({ ended }) => ended))
       signal.removeEventListener('abort', stopAll)
     },
+  }
+}
+
+type RunContext = Omit<AttendContext, 'signal' | keyof SharedContext>
+type SharedContext = Pick<AttendContext, 'slots' | 'queuePace' | 'onQueuedAgain'>
+
+/** Never rejects. */
+async function attendInTime(
+  deps: LifecycleDeps,
+  claimed: ClaimedHost,
+  context: Omit<AttendContext, 'signal'>,
+): Promise<void> {
+  const { record, clock } = deps
+  const { hostname } = claimed.host
+  const startedAt = clock.monotonicMs()
+  const signal = AbortSignal.any([context.stopping, AbortSignal.timeout(RUN_MS_MAX)])
+  try {
+    const isActive = await attend(deps, claimed, { ...context, signal })
+    if (!isActive) return
+    record.hostActive({ hostname, seconds: (clock.monotonicMs() - startedAt) / 1000 })
+  } catch (error) {
+    // The store failed us: the lease runs out, and then somebody tries again.
+    record.attendFailed({ hostname, error })
   }
 }
