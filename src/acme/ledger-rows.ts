@@ -2,12 +2,14 @@ import type { Kysely, Schema, Store, Transaction } from '../store/index.ts'
 import {
   ACCOUNT_BUCKET,
   type BucketName,
+  type BucketShape,
   emptyAt,
   type FullAt,
   LATENESS_MS_MAX,
   type Spend,
   type TouchedBucket,
 } from './budget.ts'
+import { CLOCK_SKEW_MAX } from './clock-guard.ts'
 
 /** The table of buckets: one row for each that is not full. */
 export interface LedgerRows {
@@ -20,7 +22,7 @@ export interface LedgerRows {
   postpone(ca: string, spend: Spend): Promise<void>
   /** The same for a bucket that is not full; a full one stays so. */
   raise(ca: string, spend: Spend, trx?: Transaction<Schema>): Promise<void>
-  /** Brings back instants that lie further ahead than any can: the clock was set back. */
+  /** Brings back instants that nobody whose clock is right can have written. */
   mend(ca: string, touched: readonly TouchedBucket[], nowMs: number): Promise<void>
   /** Time stood still for so long: no bucket has filled up meanwhile. */
   shift(byMs: number, nowMs: number): Promise<void>
@@ -35,8 +37,17 @@ type BucketKey = Pick<TouchedBucket, 'limit' | 'bucket'>
 
 export interface KnownRows {
   readonly fullAt: FullAt
-  /** Those that lie further ahead than they can. */
+  /** Those that lie further ahead than any node can have written in good faith. */
   impossible(touched: readonly TouchedBucket[], nowMs: number): readonly TouchedBucket[]
+}
+
+/**
+ * The furthest ahead that an instant can lie: of an empty bucket, written by a node whose clock is
+ * ahead of ours by as much as orders are still placed with. To bring that back would give away what
+ * the other has spent, and again with each look.
+ */
+export function furthestMs(shape: BucketShape, nowMs: number): number {
+  return Math.ceil(emptyAt(shape, nowMs)) + CLOCK_SKEW_MAX
 }
 
 /** A batch of deletions; other writers get their turn in between. */
@@ -125,7 +136,7 @@ function createMending(db: Kysely<Schema>): Pick<LedgerRows, 'mend' | 'shift' | 
           .set({ full_at: latest })
           .where('ca', '=', ca)
           .where((eb) => eb.and(toKey(one)))
-          .where('full_at', '>', latest)
+          .where('full_at', '>', furthestMs(one.shape, nowMs))
           .execute()
       }
     },
@@ -175,8 +186,7 @@ function toKnown(rows: readonly Row[]): KnownRows {
     fullAt,
     impossible: (touched, nowMs) =>
       touched.filter(
-        ({ limit, bucket, shape }) =>
-          (fullAt(limit, bucket) ?? nowMs) > Math.ceil(emptyAt(shape, nowMs)),
+        ({ limit, bucket, shape }) => (fullAt(limit, bucket) ?? nowMs) > furthestMs(shape, nowMs),
       ),
   }
 }

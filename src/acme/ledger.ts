@@ -23,7 +23,7 @@ import {
 } from './budget.ts'
 import type { CertificateAuthority } from './cas/certificate-authority.ts'
 import { type ClockJumps, createClockJumps } from './clock-jumps.ts'
-import { createLedgerRows, type KnownRows, type LedgerRows } from './ledger-rows.ts'
+import { createLedgerRows, furthestMs, type KnownRows, type LedgerRows } from './ledger-rows.ts'
 import { type BudgetStatus, statusOf } from './ledger-status.ts'
 import type { OrderKind } from './limits.ts'
 import {
@@ -241,9 +241,10 @@ async function spendFailure(
       const shape = shapeOf(perName)
       const bucket = { limit: 'failures-per-name', bucket: hostname } as const
       const { fullAt } = await rows.read(ca.name, [bucket], trx)
-      const spentMs = spendFrom(shape, fullAt(bucket.limit, hostname) ?? nowMs, nowMs)
-      // One failure too many empties it no further.
-      const fullAtMs = Math.min(spentMs, Math.ceil(emptyAt(shape, nowMs)))
+      const knownMs = fullAt(bucket.limit, hostname) ?? nowMs
+      // One failure too many empties it no further; and what a clock ahead of ours wrote stays.
+      const spentMs = Math.min(spendFrom(shape, knownMs, nowMs), Math.ceil(emptyAt(shape, nowMs)))
+      const fullAtMs = knownMs > furthestMs(shape, nowMs) ? spentMs : Math.max(spentMs, knownMs)
       await rows.write(ca.name, [{ ...bucket, fullAtMs }], trx)
     }
     if (inARow) await names.countFailure(ca, { hostname, nowMs }, trx)

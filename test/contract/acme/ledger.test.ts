@@ -1,61 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { LATENESS_MS_MAX } from '../../../src/acme/budget.ts'
-import type { CertificateAuthority } from '../../../src/acme/cas/certificate-authority.ts'
 import { letsencrypt } from '../../../src/acme/cas/letsencrypt.ts'
 import { findCertificateAuthority } from '../../../src/acme/cas/list.ts'
-import { createLedger, type OrderToPlace } from '../../../src/acme/ledger.ts'
-import type { CaLimits } from '../../../src/acme/limits.ts'
-import {
-  type Clock,
-  days,
-  type Hostname,
-  hours,
-  minutes,
-  parseHostname,
-  seconds,
-} from '../../../src/kernel/index.ts'
-import type { Store } from '../../../src/store/index.ts'
-import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
+import type { OrderToPlace } from '../../../src/acme/ledger.ts'
+import { type Clock, days, hours, minutes, seconds } from '../../../src/kernel/index.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
+import { aCa, aLedger, aName } from '../../support/ledgers.ts'
 import { describeEachEngine } from '../../support/stores.ts'
-
-function aName(text = 'email.customer.com'): Hostname {
-  const hostname = parseHostname(text)
-  if (!hostname) throw new Error(`${text} is no name`)
-  return hostname
-}
-
-function aCa(orders: CaLimits['orders']): CertificateAuthority {
-  return { ...letsencrypt, limits: { ...letsencrypt.limits, orders } }
-}
-
-/** A ledger, what it reports, and how many statements it sends. */
-function aLedger(store: Store, clock: Clock, fleet = { hosts: 100, termMs: days(60) }) {
-  const unforeseen: { readonly hostname: string; readonly scope: string }[] = []
-  const left = new Map<string, number>()
-  const record = {
-    unforeseenRateLimit: (one: (typeof unforeseen)[number]) => void unforeseen.push(one),
-    budgetLeft: (one: { limit: string; left: number }) => void left.set(one.limit, one.left),
-  }
-  const ledger = createLedger({ store, clock, record }, { fleet: () => fleet })
-  const order = (more: Partial<OrderToPlace> = {}): OrderToPlace => ({
-    ...{ ca: letsencrypt, kind: 'first', urgency: 'first', hostname: aName(), ...more },
-  })
-  const spend = (more: Partial<OrderToPlace> = {}) =>
-    store.transaction((trx) => ledger.spend(order(more), trx))
-  return { ledger, unforeseen, left, order, spend, peek: (more = {}) => ledger.peek(order(more)) }
-}
-
-/** A clock whose wall can be set without time passing. */
-function settable(clock: FakeClock) {
-  let setMs = 0
-  return {
-    ...{ monotonicMs: clock.monotonicMs, sleep: clock.sleep },
-    now: () => new Date(clock.now().getTime() + setMs),
-    set: (ms: number) => {
-      setMs += ms
-    },
-  }
-}
 
 describeEachEngine(({ openTestStore, engine }) => {
   describe('the ledger', () => {
@@ -280,44 +231,6 @@ describeEachEngine(({ openTestStore, engine }) => {
       await here.ledger.refused(own, { hostname: aName(), retryAt: inSeconds(clock, 90) })
       await clock.advance(seconds(10))
       expect((await there.peek({ ca: own })).kind).toBe('denied')
-    })
-  })
-
-  describe('a clock that was set', () => {
-    it('forward fills no bucket', async () => {
-      const store = await openTestStore()
-      const clock = settable(createFakeClock())
-      const orders = { 'orders-per-account': { capacity: 20, per: hours(3) } }
-      const ca = aCa(orders)
-      const { ledger, spend, peek } = aLedger(store, clock)
-      for (let host = 0; host < 20; host += 1) {
-        await spend({ ca, urgency: 'expiring', hostname: aName(`h${host}.test`) })
-      }
-      clock.set(hours(3))
-      expect(await spend({ ca, urgency: 'expiring' })).toMatchObject({ kind: 'denied' })
-      const rooms = await Promise.all(
-        Array.from({ length: 5 }, () => ledger.room(ca, { kind: 'first', urgency: 'expiring' })),
-      )
-      expect(rooms).toEqual([0, 0, 0, 0, 0])
-      expect(await peek({ ca, urgency: 'expiring' })).toMatchObject({
-        until: new Date(clock.now().getTime() + LATENESS_MS_MAX),
-      })
-    })
-
-    it('back makes nobody wait for longer than an empty bucket does', async () => {
-      const store = await openTestStore()
-      const fake = createFakeClock()
-      const clock = settable(fake)
-      const { spend, peek } = aLedger(store, clock)
-      for (let host = 0; host < 280; host += 1) {
-        await spend({ urgency: 'expiring', hostname: aName(`h${host}.test`) })
-      }
-      clock.set(-days(1))
-      const denied = await peek({ urgency: 'expiring' })
-      const waitMs = seconds(36) + LATENESS_MS_MAX
-      expect(denied).toMatchObject({ until: new Date(clock.now().getTime() + waitMs) })
-      await fake.advance(waitMs)
-      expect((await peek({ urgency: 'expiring' })).kind).toBe('allowed')
     })
   })
 
