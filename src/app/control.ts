@@ -29,6 +29,7 @@ import { type RunningKeys, startKeys } from './key-rotation/start-keys.ts'
 import { joinNodes } from './nodes.ts'
 import type { OpenedKeys } from './open-keys.ts'
 import type { ServerRecords } from './records.ts'
+import { remembered } from './remembered.ts'
 import { createRenewalForecast } from './renewal-forecast.ts'
 import { createServing } from './serving.ts'
 import { tellAccounts } from './tell-accounts.ts'
@@ -112,7 +113,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
       ...{ ...toApiPorts(ports), keys: keys.rotation },
       ...{ health, clock, random, record: records.api, adminKey: deps.adminKey },
       edgeName: config.edge.name,
-      metrics: () => collectMetrics({ ...deps, hosts, certs, issuer }),
+      metrics: createMetricsPage({ ...deps, hosts, certs, issuer }),
     },
     config.api,
   )
@@ -151,14 +152,23 @@ interface MeasuredDeps extends ControlDeps {
   readonly issuer: Issuer
 }
 
+/** A million rows take a second to count, and more than one machine may ask. */
+const COUNTS_KEPT = seconds(10)
+
 /** What is counted when somebody asks, with what all processes have counted on their way. */
-async function collectMetrics(deps: MeasuredDeps): ReturnType<typeof renderMetrics> {
-  const { hosts, certs, issuer, fleet, metrics, records } = deps
-  records.lifecycle.hostsByState(await hosts.countByState())
-  records.certs.certificatesHeld(await certs.count())
-  // It notes budgets and the CAs' health on its way.
-  await issuer.describe()
-  return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())])
+function createMetricsPage(deps: MeasuredDeps): () => ReturnType<typeof renderMetrics> {
+  const { hosts, certs, issuer, fleet, metrics, records, clock } = deps
+  const count = async (): Promise<void> => {
+    records.lifecycle.hostsByState(await hosts.countByState())
+    records.certs.certificatesHeld(await certs.count())
+    // It notes budgets and the CAs' health on its way.
+    await issuer.describe()
+  }
+  const countNowAndThen = remembered(count, { clock, keptFor: COUNTS_KEPT })
+  return async () => {
+    await countNowAndThen()
+    return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())])
+  }
 }
 
 function join({ store, vault, clock, random, records }: ControlDeps) {

@@ -8,7 +8,8 @@ import {
   withLimits,
 } from '../acme/index.ts'
 import type { CertificateStore } from '../certs/index.ts'
-import { after, type Clock, createSingleFlight, days, minutes } from '../kernel/index.ts'
+import { after, type Clock, days, minutes } from '../kernel/index.ts'
+import { remembered } from './remembered.ts'
 
 interface ForecastDeps {
   readonly certs: Pick<CertificateStore, 'renewalsByHour'>
@@ -30,10 +31,8 @@ export function createRenewalForecast(
 ): () => Promise<Forecast> {
   const [preferred] = certificateAuthoritiesOf(ca)
   const ours = preferred && withLimits(preferred, limits).limits
-  const flight = createSingleFlight<'forecast', Forecast>()
-  let kept: { readonly forecast: Forecast; readonly until: Date } | undefined
-
-  const look = async (now: Date): Promise<Forecast> => {
+  const look = async (): Promise<Forecast> => {
+    const now = clock.now()
     const planned = await certs.renewalsByHour({ from: EVER, until: after(now, HORIZON) })
     const hosts = planned.reduce((sum, { certificates }) => sum + certificates, 0)
     const perHourMax = (termMs: number): number =>
@@ -41,12 +40,5 @@ export function createRenewalForecast(
     const profiles = KNOWN_PROFILES
     return forecastRenewals(planned, { now, weeks: WEEKS, profiles, term, perHourMax })
   }
-  return () =>
-    flight('forecast', async () => {
-      const now = clock.now()
-      if (kept && kept.until > now && kept.forecast.from <= now) return kept.forecast
-      const forecast = await look(now)
-      kept = { forecast, until: after(now, KEPT) }
-      return forecast
-    })
+  return remembered(look, { clock, keptFor: KEPT })
 }

@@ -1,4 +1,4 @@
-import type { Certificate, CertificateStore } from '../certs/index.ts'
+import { type Certificate, CertificateError, type CertificateStore } from '../certs/index.ts'
 import type { EventLog } from '../events/index.ts'
 import type { HistoryNotice, HostNotices } from '../hosts/index.ts'
 import { type Clock, type Periodic, seconds, startPeriodic } from '../kernel/index.ts'
@@ -41,13 +41,25 @@ async function toEvent(
   { id, at, account, kind, hostname, code, sentence, certificateId }: HistoryNotice,
   { certs }: Pick<TellAccountsDeps, 'certs'>,
 ): Promise<Parameters<EventLog['append']>[0]> {
-  // It may have been pruned meanwhile: what happened is told all the same.
-  const certificate = certificateId === undefined ? undefined : await certs.find(certificateId)
+  const certificate = certificateId && (await findReadable(certificateId, certs))
   const data = {
     reason: { code: code ?? null, sentence },
     ...(certificate ? { certificate: certificateFacts(certificate) } : {}),
   }
   return { id, at, account, kind, hostname, data }
+}
+
+/** It may have been pruned meanwhile, or be damaged: what happened is told all the same. */
+async function findReadable(
+  id: string,
+  certs: TellAccountsDeps['certs'],
+): Promise<Certificate | undefined> {
+  try {
+    return await certs.find(id)
+  } catch (error) {
+    if (error instanceof CertificateError) return undefined
+    throw error
+  }
 }
 
 function certificateFacts(certificate: Certificate) {
