@@ -20,7 +20,7 @@ const NEVER: WindowAnswer = { kind: 'none', askAt: undefined }
 
 /**
  * Asks the CA of a certificate when to renew it (RFC 9773). Whatever is odd about the answer makes it
- * none. A CA that is away is not asked.
+ * none. A CA that is away is not asked. Trouble with such questions says nothing about its orders.
  */
 export async function askWindow(
   certificate: Certificate,
@@ -32,12 +32,15 @@ export async function askWindow(
   if (!desk || notAfter <= desk.clock.now()) return NEVER
   const certificateId = certificateIdOf(chainPem)
   if (certificateId === undefined) return NEVER
-  const { condition } = await desk.health.read()
-  if (condition.kind !== 'up') return { kind: 'none', askAt: laterBy(desk, condition.until) }
+  for (const health of [desk.health, desk.questions]) {
+    const { condition } = await health.read()
+    if (condition.kind !== 'up') return { kind: 'none', askAt: laterBy(desk, condition.until) }
+  }
 
   const tell = { ca: desk.authority.name, hostname }
   try {
     const advice = await desk.protocol.renewalInfo(certificateId, signal)
+    await desk.questions.noteSuccess()
     if (!advice) {
       desk.record.windowAsked({ ...tell, outcome: 'none' })
       return NEVER
@@ -54,7 +57,7 @@ export async function askWindow(
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof AcmeError)) throw error
-    await desk.health.noteError(error)
+    await desk.questions.noteError(error)
     desk.record.windowAsked({ ...tell, outcome: 'failed' })
     const isOdd = error.code === 'acme/bad-answer' || error.code === 'acme/bad-request'
     const fallback = after(desk.clock.now(), isOdd ? ASK_AGAIN : ASK_AGAIN_AFTER_FAULT)

@@ -26,6 +26,8 @@ export interface AuthorityHealth {
   noteError(error: AcmeError): Promise<void>
   /** It did what it was asked to. */
   noteSuccess(): Promise<void>
+  /** It took a step of an order: it can be reached, whatever comes of the order. */
+  noteAnswer(): Promise<void>
 }
 
 export interface KnownHealth {
@@ -76,6 +78,9 @@ export function createAuthorityHealth(
 
   const noteSuccess = async (): Promise<void> => {
     troublesInARow = 0
+    await clear()
+  }
+  const clear = async (): Promise<void> => {
     // What was under way when it told us to wait is no sign that the wait is over.
     if (!seen || (seen.heldUntil > clock.now() && !isProbing)) return
     isProbing = false
@@ -108,6 +113,10 @@ export function createAuthorityHealth(
       else if (troublesInARow >= TROUBLES_MAX) await note(error, true)
     },
     noteSuccess,
+    noteAnswer: async () => {
+      // Answers that were of no use came to other steps, which are still to come.
+      if (seen?.code === 'acme/unreachable') await clear()
+    },
   }
 }
 

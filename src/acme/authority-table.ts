@@ -1,3 +1,4 @@
+import { after, minutes } from '../kernel/index.ts'
 import type { AcmeAuthorityRow, Schema, Store, Transaction } from '../store/index.ts'
 
 /** What is wrong with a CA as a whole; the same for all nodes, and after a restart. */
@@ -14,13 +15,22 @@ export interface AuthorityTrouble {
 export interface AuthorityTable {
   /** `undefined`: nothing is wrong. */
   find(ca: string): Promise<AuthorityTrouble | undefined>
-  /** Adds to what is known: the earlier beginning and the later end count. */
+  /**
+   * Adds to what is known: the earlier beginning and the later end count, unless what is known is so
+   * long past that this is a trouble of its own.
+   */
   worsen(ca: string, trouble: AuthorityTrouble): Promise<AuthorityTrouble>
   /** Postpones the end from `from`; `false`: somebody else did, or it is well again. */
   postpone(ca: string, from: Date, until: Date): Promise<boolean>
   /** Nothing is wrong any more, unless it was told since to wait for longer than `heldUntil`. */
   clear(ca: string, heldUntil: Date): Promise<void>
 }
+
+/**
+ * Of a CA that is away somebody finds out so each minute, as long as anybody needs it. When nobody has
+ * for so long, we do not know that it was away all the time.
+ */
+const TROUBLE_LASTS = minutes(10)
 
 export function createAuthorityTable({
   store,
@@ -43,7 +53,8 @@ export function createAuthorityTable({
     worsen: (ca, trouble) =>
       store.transaction(async (trx) => {
         const known = await find(ca, trx)
-        const merged = known ? mergeTroubles(known, trouble) : trouble
+        const goesOn = known && after(known.heldUntil, TROUBLE_LASTS) > now()
+        const merged = goesOn ? mergeTroubles(known, trouble) : trouble
         const row = { ...toRow(ca, merged), updated_at: now().getTime() }
         await trx
           .insertInto('acme_authorities')

@@ -87,6 +87,7 @@ function openDesk(
   const externalAccount = toExternalAccount(settingFor(options.eab, authority, bareFor.eab))
   const pace = createRequestPace(limits.requests, { clock })
   const onClock = (caDate: Date): void => clockGuard.note(name, caDate)
+  const healthDeps = { table: authorityTable, clock, record }
   const protocol = createProtocol(
     { transport, clock, record, pace, onClock, closing },
     { directoryUrl, externalAccount },
@@ -99,7 +100,8 @@ function openDesk(
       { ...office, table: accountTable, protocol },
       { authority, options, externalAccount },
     ),
-    health: createAuthorityHealth({ table: authorityTable, clock, record }, { ca: name }),
+    health: createAuthorityHealth(healthDeps, { ca: name }),
+    questions: createAuthorityHealth(healthDeps, { ca: `${name} renewal-info` }),
     brake: createBrake(office),
     learned: {
       validation: { firstMs: validationMs },

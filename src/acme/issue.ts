@@ -39,6 +39,7 @@ export async function issueOnce(
   const work: Work = { need, hostname, account, session, signal }
   try {
     const open = await beginOrder(work, latest, desk)
+    await desk.health.noteAnswer()
     return await finish(work, open, desk)
   } catch (error) {
     if (error instanceof AcmeError && error.code === 'acme/account-unknown') {

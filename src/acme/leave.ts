@@ -46,7 +46,6 @@ async function giveUpAuthorizations(
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof AcmeError)) throw error
-      await desk.health.noteError(error)
       if (isUncertain(error) || error.code === 'acme/rate-limited') throw error
     }
   }

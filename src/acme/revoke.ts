@@ -23,7 +23,7 @@ export async function revokeAtCa(
   const { id: certificateId, source, hostname, chainPem } = certificate
   const desk = desks.named(source)
   if (!desk) return { kind: 'refused', reason: NOT_OURS }
-  const { authority, record, health } = desk
+  const { authority, record } = desk
   try {
     const session = await openSession(desk, signal)
     const [leaf] = parseChain(chainPem)
@@ -32,7 +32,6 @@ export async function revokeAtCa(
     signal.throwIfAborted()
     if (!(error instanceof AcmeError)) throw error
     if (error.problem?.type !== 'alreadyRevoked') {
-      await health.noteError(error)
       return { kind: 'refused', reason: toReason(error, { authority, hostname }) }
     }
   }

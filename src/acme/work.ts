@@ -36,7 +36,10 @@ export interface Desk extends OfficeDeps {
   readonly authority: CertificateAuthority
   readonly accounts: Accounts
   readonly protocol: AcmeProtocol
+  /** For orders, and what they need. */
   readonly health: AuthorityHealth
+  /** For questions about windows, which may fail where orders do not. */
+  readonly questions: AuthorityHealth
   readonly brake: Brake
   readonly learned: Learned
   /** Is there a binding for it in `acme.eab`? */

@@ -85,6 +85,40 @@ describeEachStore((openTestStore) => {
     expect(told.at(-1)).toBe('back')
   })
 
+  it('is down anew when nothing was heard of its trouble for ten minutes', async () => {
+    const { clock, node } = setUp(await openTestStore())
+    const health = node()
+    await health.noteError(unreachable)
+    const first = clock.now()
+    await clock.advance(minutes(10))
+    await health.noteError(unreachable)
+    expect((await health.read()).condition).toMatchObject({ kind: 'down', since: first })
+    await clock.advance(minutes(11))
+    expect((await health.read()).condition).toEqual({ kind: 'up' })
+    await health.noteError(unreachable)
+    expect((await health.read()).condition).toMatchObject({ kind: 'down', since: clock.now() })
+  })
+
+  it('is back with the first step of an order, if it could not be reached', async () => {
+    const { clock, node } = setUp(await openTestStore())
+    const health = node()
+    const failure = new AcmeError('acme/unavailable', '500', { problem: aProblem('odd', 500) })
+    for (const error of [failure, failure, failure, failure, failure]) await health.noteError(error)
+    await clock.advance(minutes(1))
+    const down = { kind: 'down', until: later(clock.now(), minutes(1)) }
+    expect(await health.enter()).toBe(true)
+    await health.noteAnswer()
+    expect((await health.read()).condition).toMatchObject(down)
+    await health.noteSuccess()
+    expect((await health.read()).condition).toEqual({ kind: 'up' })
+
+    await health.noteError(unreachable)
+    await clock.advance(minutes(1))
+    expect(await health.enter()).toBe(true)
+    await health.noteAnswer()
+    expect((await health.read()).condition).toEqual({ kind: 'up' })
+  })
+
   it('is back when it has something against an order', async () => {
     const { clock, node } = setUp(await openTestStore())
     const health = node()
