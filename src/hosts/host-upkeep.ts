@@ -4,9 +4,7 @@ import {
   type Duration,
   days,
   type Hostname,
-  milliseconds,
-  minutes,
-  type Random,
+  seconds,
   URGENCIES,
   urgencyRank,
 } from '../kernel/index.ts'
@@ -41,13 +39,12 @@ const ENTRIES_AT_ONCE = 500
 const HISTORY_KEPT = 200
 /** An ACME certificate that is not replaced by then has been failing for weeks. */
 const ENDS_SOON = days(7)
-/** Those that a wrong clock put off together do not come back together. */
-const CLAMP_SPREAD = minutes(60)
+/** Those that a wrong clock put off together do not come back together: so long for each batch. */
+const CLAMP_PACE = seconds(2)
 
 interface HostUpkeepDeps {
   readonly store: Store
   readonly clock: Clock
-  readonly random: Random
   readonly toHistoryRow: HistoryWriter
 }
 
@@ -109,37 +106,36 @@ async function promoteExpiring({ store, clock }: HostUpkeepDeps): Promise<number
 }
 
 async function clampFuture(
-  { store, clock, random }: HostUpkeepDeps,
+  { store, clock }: HostUpkeepDeps,
   { anyReason, ofCa }: { readonly anyReason: Duration; readonly ofCa: Duration },
 ): Promise<number> {
   const now = clock.now()
-  const far = await store.db
-    .selectFrom('hosts')
-    .select('hostname')
-    .where('priority', 'in', URGENCIES.map(urgencyRank))
-    .where('next_attempt_at', '>', after(now, anyReason).getTime())
-    .where('queue_rank', 'is', null)
-    .where((eb) =>
-      eb.or([
-        eb('next_attempt_at', '>', after(now, ofCa).getTime()),
-        eb('reason_code', 'is', null),
-        eb('reason_code', 'not like', 'ca/%'),
-      ]),
-    )
-    .limit(HOSTS_AT_ONCE)
-    .execute()
-  if (far.length === 0) return 0
-  const due = after(now, milliseconds(Math.round(CLAMP_SPREAD * random.fraction())))
-  await store.db
-    .updateTable('hosts')
-    .set({ next_attempt_at: due.getTime() })
-    .where(
-      'hostname',
-      'in',
-      far.map(({ hostname }) => hostname),
-    )
-    .execute()
-  return far.length
+  let clamped = 0
+  for (let dueMs = now.getTime(); ; dueMs += CLAMP_PACE) {
+    const far = await store.db
+      .selectFrom('hosts')
+      .select('hostname')
+      .where('priority', 'in', URGENCIES.map(urgencyRank))
+      .where('next_attempt_at', '>', after(now, anyReason).getTime())
+      .where('queue_rank', 'is', null)
+      .where((eb) =>
+        eb.or([
+          eb('next_attempt_at', '>', after(now, ofCa).getTime()),
+          eb('reason_code', 'is', null),
+          eb('reason_code', 'not like', 'ca/%'),
+        ]),
+      )
+      .limit(HOSTS_AT_ONCE)
+      .execute()
+    if (far.length === 0) return clamped
+    clamped += far.length
+    const hostnames = far.map(({ hostname }) => hostname)
+    await store.db
+      .updateTable('hosts')
+      .set({ next_attempt_at: Math.min(dueMs, after(now, anyReason).getTime()) })
+      .where('hostname', 'in', hostnames)
+      .execute()
+  }
 }
 
 async function tellExpiring(

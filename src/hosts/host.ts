@@ -247,12 +247,15 @@ function moveToWait(
     }
     case 'held': {
       const { reason, until } = event
+      // What a wrong clock says of a certificate counts for nothing.
+      const isClockWrong = reason.code === 'postern/clock-wrong'
+      const { httpsSafe, urgency } = isClockWrong ? host : standing
       const state = reason.code === 'ca/paused' ? 'paused' : host.state
       const spread = milliseconds(HELD_SPREAD * random.fraction())
       const due = until
         ? next(now, HELD_MIN, after(until, spread))
         : next(now, backoff(host.failures + 1, random))
-      return { ...standing, state, reason, ...due }
+      return { state, reason, httpsSafe, urgency, queuedAt: undefined, ...due }
     }
   }
 }

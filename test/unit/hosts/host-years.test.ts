@@ -215,6 +215,14 @@ describe('a host that waits for a CA', () => {
     expect(waitMs(move(active, past))).toBe(10_000)
   })
 
+  it('keeps its promise when it is our clock that is wrong', () => {
+    const over = { ...life, notAfter: at(-DAY) }
+    const held = (code: ReasonCode) =>
+      move(active, { kind: 'held', reason: reason(code), until: at(HOUR), life: over })
+    expect(held('postern/clock-wrong')).toMatchObject({ httpsSafe: true, urgency: 'renewal' })
+    expect(held('ca/unavailable')).toMatchObject({ httpsSafe: false, urgency: 'expiring' })
+  })
+
   it('is well while the next certificate soaks', () => {
     const failing: Host = { ...active, state: 'failing', failures: 3, reason: LIMITED }
     expect(move(failing, { kind: 'soaking', until: at(HOUR), life })).toMatchObject({
