@@ -173,8 +173,9 @@ async function placeOrGiveUp(
     const order = await placeOrder(work, wanted, desk)
     brake.orderPlaced()
     if (await orders.place(row.id, order)) return order
-  } catch (error) {
-    if (!(error instanceof AcmeError)) throw error
+  } catch (cause) {
+    if (!(cause instanceof AcmeError)) throw cause
+    const error = isPause(cause, desk) ? paused(cause) : cause
     if (error.code === 'acme/rate-limited') brake.orderRefused()
     await settleOrder(row, error, { stage: 'placing', orders })
     throw error
@@ -183,4 +184,18 @@ async function placeOrGiveUp(
   const written = await orders.latest(work.hostname)
   if (written?.id === row.id && written.url) return work.session.readOrder(written.url)
   throw new AcmeError('acme/order-not-ready', 'another process is at it')
+}
+
+/**
+ * A limit on an order without a time is a pause, which only a person lifts, at CAs that pause names
+ * (Let's Encrypt, since 2025). Others just do not say how long.
+ */
+function isPause({ problem, retryAt, askedFor }: AcmeError, { authority }: Desk): boolean {
+  const isTimeless = problem?.type === 'rateLimited' && retryAt === undefined
+  const pauses = authority.limits.orders['failures-in-a-row'] !== undefined
+  return isTimeless && pauses && askedFor === 'one-order'
+}
+
+function paused(cause: AcmeError): AcmeError {
+  return new AcmeError('acme/paused', cause.message, { cause, problem: cause.problem })
 }

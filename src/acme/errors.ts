@@ -106,17 +106,14 @@ const CODE_BY_PROBLEM: Readonly<Record<string, AcmeErrorCode>> = {
 const SERVER_ERROR = 500
 
 /**
- * Reads a problem from a CA. `rateLimited` without a time is a pause, which only a person lifts
- * (Let's Encrypt, since 2025). An unknown type counts as the CA's trouble.
+ * Reads a problem from a CA. An unknown type counts as the CA's trouble.
  */
 export function problemToError(
   problem: AcmeProblem,
   retryAt: Date | undefined,
   askedFor: AskedFor = 'one-order',
 ): AcmeError {
-  const known = CODE_BY_PROBLEM[problem.type]
-  const isPause = known === 'acme/rate-limited' && retryAt === undefined
-  const code = isPause ? 'acme/paused' : (known ?? codeOfStatus(problem.status))
+  const code = CODE_BY_PROBLEM[problem.type] ?? codeOfStatus(problem.status)
   return new AcmeError(code, problem.detail, { problem, retryAt, askedFor })
 }
 
@@ -172,5 +169,5 @@ const SERVICE_UNAVAILABLE = 503
 /** Whoever asks next would get the same answer: the CA is away, or has had enough of all of us. */
 export function concernsEverybody({ code, problem, askedFor }: AcmeError): boolean {
   if (code === 'acme/unreachable' || problem?.status === SERVICE_UNAVAILABLE) return true
-  return askedFor === 'common' && (code === 'acme/rate-limited' || code === 'acme/paused')
+  return askedFor === 'common' && code === 'acme/rate-limited'
 }

@@ -1,4 +1,4 @@
-import type { Hostname, Reason } from '../kernel/index.ts'
+import { after, type Hostname, minutes, type Reason } from '../kernel/index.ts'
 import { abandonOrder } from './abandon-order.ts'
 import { chooseDesk, type DeskChoice } from './choose-desk.ts'
 import type { Desks } from './desks.ts'
@@ -122,8 +122,13 @@ function isOvercomeAtOnce({ code }: AcmeError): boolean {
   return code === 'acme/unreachable' || code === 'acme/account-unknown' || code === 'acme/bad-nonce'
 }
 
-async function explain(error: AcmeError, { hostname }: IssueNeed, desk: Desk): Promise<Attempt> {
-  const { authority, health, brake, record } = desk
+/** For a CA that says it was too much, and not how long: most limits give something back by then. */
+const LIMIT_LASTS = minutes(5)
+
+async function explain(thrown: AcmeError, { hostname }: IssueNeed, desk: Desk): Promise<Attempt> {
+  const { authority, health, brake, record, clock } = desk
+  const isTimeless = thrown.code === 'acme/rate-limited' && thrown.retryAt === undefined
+  const error = isTimeless ? withRetryAt(thrown, after(clock.now(), LIMIT_LASTS)) : thrown
   await health.noteError(error)
   await noteLimit(error, hostname, desk)
   const reason = toReason(error, { authority, hostname })
@@ -136,6 +141,11 @@ async function explain(error: AcmeError, { hostname }: IssueNeed, desk: Desk): P
   record.issuanceRefused({ ca: authority.name, hostname, code: error.code, sentence, retryAt })
   const orderUrl = await orderUrlOf(hostname, desk)
   return { outcome: { kind: 'refused', reason, retryAt, orderUrl }, mayTryElsewhere }
+}
+
+function withRetryAt(cause: AcmeError, retryAt: Date): AcmeError {
+  const { code, message, problem, askedFor } = cause
+  return new AcmeError(code, message, { cause, problem, askedFor, retryAt })
 }
 
 /** What the CA says about its limits is kept in the ledger; what holds back all, with its health. */

@@ -50,13 +50,17 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`several CAs ${peb
   })
 
   /** One that knows both, and a clock that can be moved. */
-  const setUp = (): { issuer: TestIssuer; clock: ReturnType<typeof aMovableClock> } => {
+  const setUp = (
+    options = () => ({}),
+  ): { issuer: TestIssuer; clock: ReturnType<typeof aMovableClock> } => {
     const clock = aMovableClock()
     const ca = `${one.front.directoryUrl},${two.front.directoryUrl}`
-    const issuer = anIssuer(one, store, { clock, options: { ca } })
+    const issuer = anIssuer(one, store, { clock, options: { ca, ...options() } })
     two.answerFrom(issuer.book)
     return { issuer, clock }
   }
+  /** The first pauses names that fail too often. */
+  const pausing = () => ({ limits: `${nameOf(one)}.failures-in-a-row=1152/1152d` })
   const certificateOf = (outcome: IssueOutcome): Certificate => {
     if (outcome.kind !== 'issued') throw new Error(outcome.reason.sentence)
     return outcome.certificate
@@ -194,7 +198,7 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`several CAs ${peb
   })
 
   it('takes a name that one CA has paused to the other at once', async () => {
-    const { issuer } = setUp()
+    const { issuer } = setUp(pausing)
     await using _issuer = issuer
     const detail = 'Your account is paused for this name. Visit https://unpause.example.test/x.'
     const pause = { kind: 'problem', status: 429, type: 'rateLimited', detail } as const
@@ -212,7 +216,7 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`several CAs ${peb
   })
 
   it('orders nothing for a name that is paused everywhere, but once a day', async () => {
-    await using issuer = anIssuer(one, store)
+    await using issuer = anIssuer(one, store, { options: pausing() })
     const detail = 'paused, see https://unpause.example.test/x'
     const pause = { kind: 'problem', status: 429, type: 'rateLimited', detail } as const
     one.front.inject({ on: 'order-new', fault: pause })

@@ -28,7 +28,8 @@ describe.skipIf(pebbleIsMissing)(`faults of a CA ${pebbleLabel}`, () => {
   beforeAll(async () => {
     world = await startAcmeWorld({ ordersPerPage: 3 })
     store = await openSqliteTestStore()
-    issuer = anIssuer(world, store)
+    const limits = `${world.front.directoryUrl}.failures-in-a-row=1152/1152d`
+    issuer = anIssuer(world, store, { options: { limits } })
     // Account, directory and connections are there, as they are for all but the first name.
     expect((await issuer.issue({ hostname: aHostname() }, never)).kind).toBe('issued')
   })
@@ -115,7 +116,7 @@ describe.skipIf(pebbleIsMissing)(`faults of a CA ${pebbleLabel}`, () => {
     expect(world.front.requests).toEqual(['order-new'])
   })
 
-  it('tells a pause by the missing time, and shows where it is lifted', async () => {
+  it('tells a pause by the missing time at a CA that pauses names, and shows where it is lifted', async () => {
     const detail = 'paused: visit https://unpause.example.test/sfe/v1/unpause?jwt=abc to unpause'
     const fault = { kind: 'problem', status: 429, type: 'rateLimited', detail } as const
     world.front.inject({ on: 'order-new', fault })

@@ -136,7 +136,7 @@ describe.skipIf(pebbleIsMissing)(`a CA with limits ${pebbleLabel}`, () => {
   })
 
   it('and a pause: shown with its link, and not asked again', async () => {
-    const issuer = open()
+    const issuer = open(['failures-in-a-row=1152/1152d'])
     const hostname = aHostname()
     world.front.ca.pause(hostname)
     const outcome = await issuer.issue({ hostname }, never)
@@ -152,6 +152,27 @@ describe.skipIf(pebbleIsMissing)(`a CA with limits ${pebbleLabel}`, () => {
     expect(authority?.pausedNames).toMatchObject([
       { hostname, unpauseUrl: expect.stringContaining('https://portal.ca.test/') },
     ])
+  })
+
+  it('that it does not name a time for: waited for some minutes, and reported, not a pause', async () => {
+    const { record, unforeseen } = aRecord()
+    const issuer = open([], record)
+    const hostname = aHostname()
+    const limit = { kind: 'problem', status: 429, type: 'rateLimited' } as const
+    world.front.inject({ on: 'order-new', fault: limit })
+    const before = Date.now()
+    const outcome = await issuer.issue({ hostname }, never)
+    expect(outcome).toMatchObject({ kind: 'refused', reason: { code: 'ca/rate-limited' } })
+    const admission = await issuer.admit({ hostname })
+    if (admission.kind !== 'wait') throw new Error(admission.kind)
+    const waitMs = admission.until.getTime() - before
+    expect(waitMs).toBeGreaterThan(60_000)
+    expect(waitMs).toBeLessThan(600_000)
+    expect(outcome).toHaveProperty('retryAt', expect.any(Date))
+    expect(unforeseen).toMatchObject([{ hostname, scope: 'name', retryAt: admission.until }])
+    expect(await issuer.issue({ hostname }, never)).toMatchObject({ kind: 'refused' })
+    expect(world.front.count('order-new')).toBe(1)
+    expect((await issuer.describe()).authorities[0]?.pausedNames).toEqual([])
   })
 
   it('that hands out the same order again: finished with the key it was meant for', async () => {

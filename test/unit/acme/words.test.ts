@@ -127,11 +127,6 @@ describe('problems', () => {
     ...{ type, status, detail: 'why', subproblems: [] },
   })
 
-  it('are a pause when a rate limit has no time', () => {
-    expect(problemToError(problem('rateLimited', 429), undefined).code).toBe('acme/paused')
-    expect(problemToError(problem('rateLimited', 429), now).code).toBe('acme/rate-limited')
-  })
-
   it('of an unknown type are judged by their status', () => {
     const code = (status: number) => problemToError(problem('new', status), undefined).code
     expect([400, 403, 429, 500].map(code)).toEqual([
