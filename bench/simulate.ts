@@ -24,6 +24,7 @@ async function run(): Promise<void> {
   const result = simulate(options, process.stderr.isTTY ? (day) => say(`\rday ${day} `) : undefined)
   const machine = {
     wallSeconds: Math.round(performance.now() - startedMs) / 1000,
+    cpuSeconds: cpuSeconds(),
     peakRssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
   }
   if (process.stderr.isTTY) say('\r')
@@ -36,6 +37,11 @@ async function run(): Promise<void> {
     say(`The picture is in ${options.svgFile}\n`)
   }
   if (report.figures.aims.some(({ isMet }) => !isMet)) process.exitCode = 1
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return Math.round((user + system) / 1000) / 1000
 }
 
 await run()

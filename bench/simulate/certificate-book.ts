@@ -51,6 +51,7 @@ const FIELDS = 8
 export function createCertificateBook(hosts: number): CertificateBook {
   const records = new Float64Array(hosts * FIELDS)
   const waiting = new Map<number, HeldCertificate>()
+  const isWaiting = new Uint8Array(hosts)
   const countByLifetime = new Map<number, number>()
   let inUse = 0
   const count = (at: number, change: 1 | -1): void => {
@@ -94,9 +95,13 @@ export function createCertificateBook(hosts: number): CertificateBook {
         windowEndMs: records[at + WINDOW_END] ?? 0,
       }
     },
-    waiting: (host) => waiting.get(host),
-    save: (host, certificate) => waiting.set(host, certificate),
+    waiting: (host) => (isWaiting[host] === 1 ? waiting.get(host) : undefined),
+    save: (host, certificate) => {
+      isWaiting[host] = 1
+      waiting.set(host, certificate)
+    },
     activate: (host, certificate) => {
+      isWaiting[host] = 0
       waiting.delete(host)
       use(host, certificate)
     },

@@ -52,6 +52,11 @@ interface PeakFigures {
   readonly overMean: number
   readonly meanOfSurroundingMonth: number
   readonly overMonth: number
+  /**
+   * The most in an hour against what the fleet of that hour takes in the long run, where it is more
+   * than the pace that every fleet may have.
+   */
+  readonly overNeed: number
 }
 
 /** Hours. */
@@ -100,10 +105,11 @@ export function toFigures({
     'ca-down': total(hours.expired['ca-down']),
   }
   const peaks = {
-    all: peakOf(sumOf(hours)),
-    planned: peakOf(sumOf(hours, PLANNED)),
-    first: peakOf(sumOf(hours, ['first'])),
+    all: peakOf(sumOf(hours), hours.needed),
+    planned: peakOf(sumOf(hours, PLANNED), hours.needed),
+    first: peakOf(sumOf(hours, ['first']), hours.needed),
   }
+  const { planned } = peaks
   const rateLimited = total(hours.rateLimited)
   const safe = spanFigures(meter.safeAfter)
   return {
@@ -111,7 +117,8 @@ export function toFigures({
       aim('certificates expired while avoidable', expired.avoidable, 0),
       aim('429 answers', rateLimited, 0),
       aim('orders per certificate', orders.perCertificate, ORDERS_PER_CERTIFICATE_MAX),
-      peakAim(peaks.planned),
+      peakAim('peak of planned orders ÷ mean of its month', planned.overMonth, planned.perHour),
+      peakAim('peak of planned orders ÷ need', planned.overNeed, planned.perHour),
       aim('in use when CAs had to revoke', counts.revokedInUse, 0),
     ],
     ...{ orders, expired, peaks },
@@ -134,14 +141,22 @@ export function toFigures({
   }
 }
 
-/** A small fleet may have a peak that no CA and no machine would notice. */
-function peakAim({ overMean, perHour }: PeakFigures): AimFigure {
-  const asked = aim('peak of planned orders ÷ mean', overMean, PEAK_OVER_MEAN_MAX)
-  return { ...asked, isMet: asked.isMet || perHour <= PEAK_PER_HOUR_ALLOWED }
+function greatestOverNeed(series: Float64Array, needed: Float64Array): number {
+  let most = 0
+  for (const [hour, orders] of series.entries()) {
+    const need = needed[hour] ?? 0
+    if (orders > PEAK_PER_HOUR_ALLOWED && need > 0) most = Math.max(most, orders / need)
+  }
+  return most
 }
 
-/** Of `own-pace`, with what it lets come at once. */
+/** A small fleet may have a peak that no CA and no machine would notice: `own-pace`, with its burst. */
 const PEAK_PER_HOUR_ALLOWED = 660
+
+function peakAim(name: string, value: number, perHour: number): AimFigure {
+  const asked = aim(name, value, PEAK_OVER_MEAN_MAX)
+  return { ...asked, isMet: asked.isMet || perHour <= PEAK_PER_HOUR_ALLOWED }
+}
 
 function aim(name: string, value: number, atMost: number): AimFigure {
   return { name, value, atMost, isMet: value <= atMost }
@@ -171,7 +186,7 @@ function orderFigures({ counts, hours }: Meter): OrderFigures {
 
 const MONTH_HOURS = 30 * 24
 
-function peakOf(series: Float64Array): PeakFigures {
+function peakOf(series: Float64Array, needed: Float64Array): PeakFigures {
   let peakHour = 0
   for (let hour = 0; hour < series.length; hour += 1) {
     if ((series[hour] ?? 0) > (series[peakHour] ?? 0)) peakHour = hour
@@ -188,6 +203,7 @@ function peakOf(series: Float64Array): PeakFigures {
     overMean: rounded(perHour / meanPerHour, 3),
     meanOfSurroundingMonth: rounded(meanOfMonth, 1),
     overMonth: rounded(perHour / meanOfMonth, 3),
+    overNeed: rounded(greatestOverNeed(series, needed), 3),
   }
 }
 

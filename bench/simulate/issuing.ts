@@ -201,8 +201,8 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
       const looks: VainLooks[] = []
       for (let fromMs = nowMs; fromMs < untilMs; ) {
         const everyMs = (choosing.waitMs(need, fromMs) ?? HOLD_MS) + HELD_SPREAD_MS
-        // As long again as it has lasted: the pace follows from that.
-        const toMs = Math.min(untilMs, fromMs + Math.max(everyMs, fromMs - nowMs))
+        // Twice as long again as it has lasted: the pace follows from that.
+        const toMs = Math.min(untilMs, fromMs + Math.max(everyMs, 2 * (fromMs - nowMs)))
         looks.push({ fromMs, toMs, everyMs })
         fromMs = toMs
       }

@@ -51,6 +51,9 @@ const RETURNING_SHARE = 0.2
 const AWAY_MS = 120 * DAY_MS
 const QUIET_SHARE = 0.2
 
+const HAS_FATE = 1
+const TURNS_QUIET = 2
+
 export function createPopulation(hosts: number, scenario: Scenario, random: Random): Population {
   const { accounts, ...drawn } = drawArrivals(hosts, scenario, random)
   const { domains, ...drawnDomains } = drawDomains(hosts, random)
@@ -64,14 +67,21 @@ export function createPopulation(hosts: number, scenario: Scenario, random: Rand
   const fates = drawFates(arrivesMs, scenario, random)
   const quietFromMs = drawQuiet(arrivesMs, scenario, random)
 
+  // Most hosts are in neither map: a byte tells, and lies next to those of its neighbours.
+  const marks = new Uint8Array(hosts)
+  for (const host of fates.keys()) marks[host] = HAS_FATE
+  for (const host of quietFromMs.keys()) marks[host] = (marks[host] ?? 0) | TURNS_QUIET
+  const fateOf = (host: number): Fate | undefined =>
+    ((marks[host] ?? 0) & HAS_FATE) === 0 ? undefined : fates.get(host)
+
   const dnsAt = (host: number, nowMs: number): DnsSight => {
-    const fate = fates.get(host)
+    const fate = fateOf(host)
     if (!fate) return 'right'
     if (nowMs < fate.wrongUntilMs) return fate.isWrongForCaOnly ? 'wrong-for-ca' : 'wrong'
     return nowMs >= fate.leavesMs && nowMs < fate.returnsMs ? 'wrong' : 'right'
   }
   const dnsChangesMs = (host: number, nowMs: number): number => {
-    const fate = fates.get(host)
+    const fate = fateOf(host)
     if (!fate) return NEVER
     for (const at of [fate.wrongUntilMs, fate.leavesMs, fate.returnsMs]) if (at > nowMs) return at
     return NEVER
@@ -86,6 +96,7 @@ export function createPopulation(hosts: number, scenario: Scenario, random: Rand
     isRightThroughout: (host, fromMs, toMs) =>
       dnsAt(host, fromMs) === 'right' && dnsChangesMs(host, fromMs) >= toMs,
     visitedAt: (host, now) => {
+      if (((marks[host] ?? 0) & TURNS_QUIET) === 0) return now
       const quietMs = quietFromMs.get(host)
       return quietMs === undefined || quietMs > now.getTime() ? now : new Date(quietMs)
     },

@@ -20,6 +20,8 @@ export interface SimulationReport {
 
 interface Machine {
   readonly wallSeconds: number
+  /** Of all cores: what it takes on a machine that others use as well. */
+  readonly cpuSeconds: number
   readonly peakRssMiB: number
 }
 
@@ -29,6 +31,7 @@ const NOTES: readonly string[] = [
   'An order takes an instant, except that a node may die amid it; requests per second are not counted.',
   'Authorizations are not reused by the modelled CA, and each host has a certificate of its own.',
   'An expiry is avoidable if DNS led to us at that time and if, between its planned renewal and its end, DNS was right and an allowed CA up for 48 hours at a stretch; an empty budget is no excuse.',
+  'Planned orders are measured against the mean of the 30 days around the peak, and against the need: what the fleet of that hour takes in the long run. The mean of the whole run is told as well, but half of it has certificates of twice the lifetime.',
   'Planned orders are renewals, those of idle hosts and those the CA wants replaced; not first certificates, nor what ends within 48 hours.',
 ]
 
@@ -77,7 +80,8 @@ export function printReport({ simulation, figures, notes, machine }: SimulationR
         `${name}, per hour`,
         `${count(peak.perHour)} on day ${peak.atDay}`,
         `${peak.overMean} × the mean of ${count(peak.meanPerHour)}`,
-        `${peak.overMonth} × that of the month`,
+        `${peak.overMonth} × that of its month`,
+        `${peak.overNeed} × the need`,
       ]),
     ],
     [
@@ -104,7 +108,7 @@ export function printReport({ simulation, figures, notes, machine }: SimulationR
     head,
     ...sections.map(([title, rows]) => `\n${title}\n${table(rows)}`),
     `\n${notes.map((note) => `  ${note}`).join('\n')}`,
-    `\n${machine.wallSeconds} s, ${count(machine.peakRssMiB)} MiB at the most\n`,
+    `\n${machine.wallSeconds} s (${machine.cpuSeconds} s of CPU), ${count(machine.peakRssMiB)} MiB at the most\n`,
   ].join('\n')
 }
 

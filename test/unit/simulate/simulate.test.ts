@@ -47,7 +47,7 @@ describe('a fleet of 2,000 hosts, through all that happens', () => {
   })
 
   it('is told in words, as JSON and as a picture', () => {
-    const report = toReport(options, figures, { wallSeconds: 0, peakRssMiB: 0 })
+    const report = toReport(options, figures, { wallSeconds: 0, cpuSeconds: 0, peakRssMiB: 0 })
     expect(printReport(report)).toContain('certificates expired while avoidable')
     const { meter, scenario } = result
     const picture = drawPicture({ hours: meter.hours, scenario, title: 'a <fleet>' })
