@@ -4,10 +4,10 @@ import type { ClaimedWebhook, Condition } from './turn-table.ts'
 import type { WebhookTable } from './webhook-table.ts'
 
 /**
- * Receivers that are served at once. Those that did not take the last event have places of their
- * own: each may keep one waiting for 10 s, and however many they are, the others do not wait.
+ * Receivers that are served at once. Those that did not take the last event, or took long, have
+ * places of their own: each may keep one for 10 s, and however many they are, the others do not wait.
  */
-const PLACES: Readonly<Record<Condition, number>> = { well: 32, failing: 8 }
+const PLACES: Readonly<Record<Condition, number>> = { prompt: 32, tardy: 8 }
 const LOOK_EVERY = seconds(1)
 const COUNT_EVERY_MS: Duration = seconds(15)
 /** At the end: what was sent gets so long to be answered, or it is sent again after the start. */
@@ -21,8 +21,8 @@ interface DeliveriesDeps extends TurnDeps {
 export function startDeliveries(deps: DeliveriesDeps): Periodic {
   const { turns, table, clock, record } = deps
   const running: Readonly<Record<Condition, Set<Promise<void>>>> = {
-    well: new Set(),
-    failing: new Set(),
+    prompt: new Set(),
+    tardy: new Set(),
   }
   const stopping = new AbortController()
   const cutting = new AbortController()
@@ -48,7 +48,7 @@ export function startDeliveries(deps: DeliveriesDeps): Periodic {
   const round = async (): Promise<void> => {
     if (!isRecovered) await turns.recoverLeases()
     isRecovered = true
-    for (const condition of ['well', 'failing'] as const) {
+    for (const condition of ['prompt', 'tardy'] as const) {
       const limit = PLACES[condition] - running[condition].size
       if (limit <= 0 || stopping.signal.aborted) continue
       for (const claimed of await turns.claimDue({ condition, limit, leaseFor: TURN_LEASE })) {
@@ -73,7 +73,7 @@ export function startDeliveries(deps: DeliveriesDeps): Periodic {
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
       await loop[Symbol.asyncDispose]()
-      const ended = Promise.all([...running.well, ...running.failing])
+      const ended = Promise.all([...running.prompt, ...running.tardy])
       const patience = new AbortController()
       const farewell = clock.sleep(FAREWELL, patience.signal).catch((error: unknown) => {
         if (!patience.signal.aborted) throw error

@@ -1,5 +1,6 @@
 import type { Schema, Store, Transaction } from '../store/index.ts'
 import { type AccountEvent, rowToEvent } from './event.ts'
+import { FARTHEST_AHEAD, type TooOld } from './retry-plan.ts'
 
 /** An event on its way to its account's webhook. */
 export interface Delivery {
@@ -7,6 +8,8 @@ export interface Delivery {
   /** Attempts so far. */
   readonly attempts: number
   readonly waitingSince: Date
+  /** How long its receiver had been left alone in all, when the event came. */
+  readonly pausedBeforeMs: number
 }
 
 /** Queues an event and wakes its account's webhook; does nothing if the account has none. */
@@ -16,13 +19,13 @@ export async function queueDelivery(
   now: Date,
 ): Promise<void> {
   const nowMs = now.getTime()
-  const { numUpdatedRows } = await trx
+  const webhook = await trx
     .updateTable('webhooks')
     .set((eb) => ({
       // A receiver in trouble is left alone, whatever comes; one that is due stays in its place.
       due_at: eb
         .case()
-        .when('held_until', '>', nowMs)
+        .when(eb.between('held_until', nowMs + 1, nowMs + FARTHEST_AHEAD))
         .then(eb.ref('held_until'))
         .when('due_at', '<', nowMs)
         .then(eb.ref('due_at'))
@@ -30,8 +33,9 @@ export async function queueDelivery(
         .end(),
     }))
     .where('account', '=', event.account)
+    .returning('paused_ms')
     .executeTakeFirst()
-  if (numUpdatedRows === 0n) return
+  if (!webhook) return
   await trx
     .insertInto('webhook_deliveries')
     .values({
@@ -43,6 +47,7 @@ export async function queueDelivery(
       problem: null,
       created_at: nowMs,
       updated_at: nowMs,
+      paused_before_ms: webhook.paused_ms,
     })
     .execute()
 }
@@ -52,19 +57,26 @@ export async function readDue(
   { db }: Pick<Store, 'db'>,
   { account, now, limit }: { readonly account: string; readonly now: Date; readonly limit: number },
 ): Promise<readonly Delivery[]> {
+  const nowMs = now.getTime()
   const rows = await db
     .selectFrom('webhook_deliveries as delivery')
     .innerJoin('events as event', 'event.id', 'delivery.event_id')
-    .select(['delivery.attempts', 'delivery.created_at'])
+    .select(['delivery.attempts', 'delivery.created_at', 'delivery.paused_before_ms'])
     .select(['event.id', 'event.at', 'event.account', 'event.kind', 'event.hostname', 'event.data'])
     .where('delivery.state', '=', 'waiting')
     .where('delivery.account', '=', account)
-    .where('delivery.next_attempt_at', '<=', now.getTime())
+    .where((eb) =>
+      eb.or([
+        eb('delivery.next_attempt_at', '<=', nowMs),
+        eb('delivery.next_attempt_at', '>', nowMs + FARTHEST_AHEAD),
+      ]),
+    )
     .orderBy('delivery.event_id')
     .limit(limit)
     .execute()
-  return rows.map(({ attempts, created_at, ...event }) => ({
+  return rows.map(({ attempts, created_at, paused_before_ms, ...event }) => ({
     ...{ event: rowToEvent(event), attempts, waitingSince: new Date(created_at) },
+    pausedBeforeMs: paused_before_ms,
   }))
 }
 
@@ -96,18 +108,25 @@ export async function noteAttempt(
     .execute()
 }
 
-/** Gives up what waits for an account; only what came before `before`, if given. Says how many. */
+/** Gives up what waits for an account; only what is too old, if that is said. Says how many. */
 export async function giveUpWaiting(
   db: Store['db'],
   account: string,
-  { problem, now, before }: GivingUp,
+  { problem, now, tooOld, pausedMs = 0 }: GivingUp,
 ): Promise<number> {
   let update = db
     .updateTable('webhook_deliveries')
     .set({ state: 'given-up', next_attempt_at: null, problem, updated_at: now.getTime() })
     .where('state', '=', 'waiting')
     .where('account', '=', account)
-  if (before) update = update.where('created_at', '<', before.getTime())
+  if (tooOld) {
+    const { since, notSince, walkedMs } = tooOld
+    update = update
+      .where((eb) =>
+        eb.or([eb('created_at', '<', since.getTime()), eb('created_at', '>', notSince.getTime())]),
+      )
+      .where('paused_before_ms', '<=', pausedMs - walkedMs)
+  }
   const { numUpdatedRows } = await update.executeTakeFirst()
   return Number(numUpdatedRows)
 }
@@ -115,7 +134,9 @@ export async function giveUpWaiting(
 interface GivingUp {
   readonly problem: string
   readonly now: Date
-  readonly before?: Date
+  readonly tooOld?: TooOld
+  /** How long the receiver was left alone in all. */
+  readonly pausedMs?: number
 }
 
 /** Makes all that waits for an account due at once, as if never tried. */

@@ -99,13 +99,26 @@ function firstIdOf(at: Date): string {
   return Math.max(0, at.getTime()).toString(16).padStart(12, '0')
 }
 
-/** Removes some of the events before this id, with their deliveries; returns how many. */
+/**
+ * Removes some of the events before this id, with their deliveries; returns how many. One that
+ * still waits for its receiver stays, however old the clock says it is.
+ */
 function pruneEvents(store: Pick<Store, 'transaction'>, before: string): Promise<number> {
   return store.transaction(async (trx) => {
     const old = await trx
       .selectFrom('events')
       .select('id')
       .where('id', '<', before)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('webhook_deliveries')
+              .select('event_id')
+              .whereRef('event_id', '=', 'events.id')
+              .where('state', '=', 'waiting'),
+          ),
+        ),
+      )
       .orderBy('id')
       .limit(PRUNED_AT_ONCE_MAX)
       .execute()

@@ -1,4 +1,4 @@
-import { after, type Clock, type Duration, milliseconds } from '../kernel/index.ts'
+import { after, type Clock, type Duration, seconds } from '../kernel/index.ts'
 import type { Schema, Store, Transaction } from '../store/index.ts'
 import { type SealedBytes, toSealedBytes } from '../vault/index.ts'
 import {
@@ -8,7 +8,7 @@ import {
   noteAttempt,
   putRefusedBehind,
 } from './delivery-table.ts'
-import { GIVE_UP_AFTER } from './retry-plan.ts'
+import { FARTHEST_AHEAD, tooOldAt } from './retry-plan.ts'
 
 /** A webhook whose turn it is, and the proof that it is ours. */
 export interface ClaimedWebhook {
@@ -17,11 +17,16 @@ export interface ClaimedWebhook {
   readonly sealedKey: SealedBytes
   /** Deliveries that failed in a row. */
   readonly failures: number
+  /** How long it was left alone, all its life. */
+  readonly pausedMs: number
   readonly fence: number
 }
 
-/** Receivers that take what they get, and those that did not take the last. */
-export type Condition = 'well' | 'failing'
+/** Receivers that soon take what they get, and those that did not take the last, or took long. */
+export type Condition = 'prompt' | 'tardy'
+
+/** Who takes so long is no better company than who does not answer. */
+export const TARDY_AFTER: Duration = seconds(2)
 
 /** What a failure means for the receiver: how often in a row, and what was seen. */
 export interface Setback {
@@ -45,7 +50,7 @@ export interface TurnTable {
   claimDue(claim: TurnClaim): Promise<readonly ClaimedWebhook[]>
   isLeased(claimed: ClaimedWebhook): Promise<boolean>
   /** Notes that the receiver took an event: even if the lease was lost, for it did take it. */
-  delivered(claimed: ClaimedWebhook, eventId: string): Promise<void>
+  delivered(claimed: ClaimedWebhook, eventId: string, answerMs: number): Promise<void>
   /** Notes that one event was refused; nothing if the lease was lost. */
   refused(claimed: ClaimedWebhook, change: DeliveryChange, setback: Setback): Promise<void>
   /**
@@ -71,7 +76,10 @@ interface TurnTableDeps {
 }
 
 /** What a webhook is when nothing is wrong with its receiver. */
-export const WELL = { failures: 0, problem: null, problem_at: null, held_until: null } as const
+export const WELL = {
+  ...{ failures: 0, problem: null, problem_at: null, held_until: null },
+  answer_ms: 0,
+} as const
 
 export function createTurnTable(deps: TurnTableDeps): TurnTable {
   const { store, clock } = deps
@@ -85,11 +93,12 @@ export function createTurnTable(deps: TurnTableDeps): TurnTable {
         .executeTakeFirst()
       return row?.lease_fence === fence
     },
-    delivered: (claimed, eventId) =>
+    delivered: (claimed, eventId, answerMs) =>
       store.transaction(async (trx) => {
         const now = clock.now()
         await noteAttempt(trx, { eventId, state: 'delivered', now })
-        await change(trx, claimed, { ...WELL, delivered_at: now.getTime() })
+        const answered = { delivered_at: now.getTime(), answer_ms: Math.round(answerMs) }
+        await change(trx, claimed, { ...WELL, ...answered })
       }),
     refused: (claimed, delivery, setback) =>
       store.transaction(async (trx) => {
@@ -120,13 +129,24 @@ async function claimDue(
   { condition, limit, leaseFor }: TurnClaim,
 ): Promise<readonly ClaimedWebhook[]> {
   const now = clock.now()
+  const nowMs = now.getTime()
   const due = (db: Store['db'], count: number) =>
     db
       .selectFrom('webhooks')
       .select('account')
-      .where('due_at', '<=', now.getTime())
-      .where('failures', condition === 'well' ? '=' : '>', 0)
-      .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now.getTime())]))
+      .where((eb) => eb.or([eb('due_at', '<=', nowMs), eb('due_at', '>', nowMs + FARTHEST_AHEAD)]))
+      .where((eb) =>
+        condition === 'prompt'
+          ? eb.and([eb('failures', '=', 0), eb('answer_ms', '<=', TARDY_AFTER)])
+          : eb.or([eb('failures', '>', 0), eb('answer_ms', '>', TARDY_AFTER)]),
+      )
+      .where((eb) =>
+        eb.or([
+          eb('lease_until', 'is', null),
+          eb('lease_until', '<=', nowMs),
+          eb('lease_until', '>', nowMs + FARTHEST_AHEAD),
+        ]),
+      )
       .orderBy('due_at')
       .limit(count)
   // Most of the time nothing is due: found out without the writers' lock.
@@ -148,9 +168,11 @@ async function claimDue(
         'in',
         free.map(({ account }) => account),
       )
-      .returning(['account', 'url', 'sealed_key', 'failures', 'lease_fence as fence'])
+      .returning(['account', 'url', 'sealed_key', 'failures', 'paused_ms', 'lease_fence as fence'])
       .execute()
-    return rows.map(({ sealed_key, ...row }) => ({ ...row, sealedKey: toSealedBytes(sealed_key) }))
+    return rows.map(({ sealed_key, paused_ms: pausedMs, ...row }) => ({
+      ...{ ...row, pausedMs, sealedKey: toSealedBytes(sealed_key) },
+    }))
   })
 }
 
@@ -160,16 +182,16 @@ async function hold(
   { failures, problem, until, refusedWaitUntil, delivery, now }: Holding,
 ): Promise<number> {
   const untilMs = until.getTime()
+  const pausedMs = claimed.pausedMs + untilMs - now.getTime()
   const isOurs = await change(trx, claimed, {
-    ...{ failures, problem, problem_at: now.getTime() },
+    ...{ failures, problem, problem_at: now.getTime(), paused_ms: pausedMs },
     ...{ held_until: untilMs, due_at: untilMs, lease_until: null },
   })
   if (!isOurs) return 0
   const { account } = claimed
   if (delivery) await noteAttempt(trx, delivery)
   if (refusedWaitUntil) await putRefusedBehind(trx, account, refusedWaitUntil)
-  const before = after(until, milliseconds(-GIVE_UP_AFTER))
-  return giveUpWaiting(trx, account, { problem, now, before })
+  return giveUpWaiting(trx, account, { problem, now, tooOld: tooOldAt(until), pausedMs })
 }
 
 interface Holding extends Hold {
@@ -197,6 +219,8 @@ interface WebhookChange {
   readonly problem?: string | null
   readonly problem_at?: number | null
   readonly held_until?: number | null
+  readonly paused_ms?: number
+  readonly answer_ms?: number
   readonly due_at?: number | null
   readonly lease_until?: number | null
   readonly delivered_at?: number

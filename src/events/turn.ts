@@ -6,7 +6,7 @@ import type { Deliver, DeliveryOutcome } from './deliver.ts'
 import { type Delivery, readDue } from './delivery-table.ts'
 import { pauseAfter, planRetry } from './retry-plan.ts'
 import { openSigningKey } from './signing-key.ts'
-import type { ClaimedWebhook, TurnTable } from './turn-table.ts'
+import { type ClaimedWebhook, TARDY_AFTER, type TurnTable } from './turn-table.ts'
 
 export interface TurnDeps {
   readonly store: Pick<Store, 'db'>
@@ -32,8 +32,8 @@ export const TURN_LEASE = seconds(60)
 
 /**
  * Delivers what is due for one account, in order and one at a time; each outcome is durable before
- * the next event is sent. Ends when nothing is left, when it has lasted long enough, or when the
- * receiver must be left alone.
+ * the next event is sent. Ends when nothing is left, when it has lasted long enough, when an answer
+ * took long (the next turn is among others like it), or when the receiver must be left alone.
  */
 export async function takeTurn(
   deps: TurnDeps,
@@ -47,19 +47,27 @@ export async function takeTurn(
   const startedMs = clock.monotonicMs()
   const batch = await readDue(store, { account, now: clock.now(), limit: DELIVERIES_PER_TURN })
   let { failures } = claimed
+  let isTardy = false
+  const mayGoOn = (): boolean =>
+    !(isTardy || stopping.aborted) && clock.monotonicMs() - startedMs <= TURN_LASTS
   try {
     for (const delivery of batch) {
-      if (stopping.aborted || clock.monotonicMs() - startedMs > TURN_LASTS) break
+      if (!mayGoOn()) break
       // The URL may have changed, and what is sent now must go to the new one.
       if (!(await turns.isLeased(claimed))) return
       const receiver = { url: claimed.url, key: key.bytes }
       const { event, attempts } = delivery
+      const sentMs = clock.monotonicMs()
       const outcome = await deps.deliver(receiver, event, attempts + 1, cutting)
-      const next = await noteOutcome(deps, { ...claimed, failures }, { delivery, outcome })
+      const answerMs = clock.monotonicMs() - sentMs
+      const attempted = { delivery, outcome, answerMs }
+      const next = await noteOutcome(deps, { ...claimed, failures }, attempted)
       if (next === 'held') return
       failures = next.failures
+      isTardy = answerMs > TARDY_AFTER
     }
-    await turns.end(claimed, batch.length < DELIVERIES_PER_TURN ? 'drained' : 'more')
+    const isMore = isTardy || batch.length === DELIVERIES_PER_TURN
+    await turns.end(claimed, isMore ? 'more' : 'drained')
   } catch (error) {
     if (!cutting.aborted) throw error
     await turns.end(claimed, 'more')
@@ -93,13 +101,14 @@ async function leaveAlone(deps: TurnDeps, claimed: ClaimedWebhook, problem: stri
 interface Attempted {
   readonly delivery: Delivery
   readonly outcome: DeliveryOutcome
+  readonly answerMs: number
 }
 
 /** Writes down what came of an attempt; says whether the turn goes on. */
 async function noteOutcome(
   deps: TurnDeps,
   claimed: ClaimedWebhook,
-  { delivery, outcome }: Attempted,
+  { delivery, outcome, answerMs }: Attempted,
 ): Promise<'held' | { readonly failures: number }> {
   const { turns, clock, record } = deps
   const { account, failures } = claimed
@@ -107,7 +116,7 @@ async function noteOutcome(
   const fields = { account, eventId, attempt: delivery.attempts + 1 }
   switch (outcome.kind) {
     case 'delivered':
-      await turns.delivered(claimed, eventId)
+      await turns.delivered(claimed, eventId, answerMs)
       record.delivered(fields)
       if (failures > 0) record.wellAgain({ account, failures })
       return { failures: 0 }
@@ -120,7 +129,7 @@ async function noteOutcome(
       return { failures: 0 }
     }
     case 'failed':
-      return noteFailure(deps, claimed, { delivery, outcome })
+      return noteFailure(deps, claimed, { delivery, outcome, answerMs })
     default:
       return unreachable(outcome)
   }
@@ -133,12 +142,14 @@ async function noteFailure(
 ): Promise<'held' | { readonly failures: number }> {
   const { account } = claimed
   const { problem, blame } = outcome
-  const { waitingSince, event } = delivery
+  const { waitingSince, pausedBeforeMs, event } = delivery
   const now = clock.now()
   const attempts = delivery.attempts + 1
   const failures = claimed.failures + 1
   record.failed({ account, eventId: event.id, attempt: attempts, failures, problem })
-  const plan = planRetry({ blame, attempts, failures, waitingSince, now }, random)
+  const pausedMs = claimed.pausedMs - pausedBeforeMs
+  const facts = { blame, attempts, failures, waitingSince, pausedMs, now }
+  const plan = planRetry(facts, random)
   const { retryAt } = plan
   const change = retryAt
     ? ({ eventId: event.id, state: 'waiting', nextAttemptAt: retryAt, problem, now } as const)

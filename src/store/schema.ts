@@ -248,6 +248,8 @@ interface WebhookTable {
   problem: string | null
   problem_at: number | null
   held_until: number | null
+  paused_ms: Generated<number>
+  answer_ms: Generated<number>
   delivered_at: number | null
   lease_until: number | null
   lease_fence: Generated<number>
@@ -262,6 +264,7 @@ export interface WebhookDeliveryRow {
   problem: string | null
   created_at: number
   updated_at: number
+  paused_before_ms: number
 }
 
 export interface KeyRotationRow {

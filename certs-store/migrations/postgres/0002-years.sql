@@ -156,6 +156,9 @@ create table webhooks (
   problem_at bigint,
   -- The receiver is left alone until then.
   held_until bigint,
+  -- How long it was left alone, all its life, and how long its last answer took.
+  paused_ms bigint not null default 0,
+  answer_ms bigint not null default 0,
   delivered_at bigint,
   lease_until bigint,
   lease_fence bigint not null default 0
@@ -171,7 +174,9 @@ create table webhook_deliveries (
   next_attempt_at bigint,
   problem text,
   created_at bigint not null,
-  updated_at bigint not null
+  updated_at bigint not null,
+  -- The receiver's paused_ms when the event came: its own pauses are those since then.
+  paused_before_ms bigint not null
 );
 create index webhook_deliveries_by_state on webhook_deliveries (state, account, event_id);
 

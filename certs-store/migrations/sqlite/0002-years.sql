@@ -156,6 +156,9 @@ create table webhooks (
   problem_at integer,
   -- The receiver is left alone until then.
   held_until integer,
+  -- How long it was left alone, all its life, and how long its last answer took.
+  paused_ms integer not null default 0,
+  answer_ms integer not null default 0,
   delivered_at integer,
   lease_until integer,
   lease_fence integer not null default 0
@@ -171,7 +174,9 @@ create table webhook_deliveries (
   next_attempt_at integer,
   problem text,
   created_at integer not null,
-  updated_at integer not null
+  updated_at integer not null,
+  -- The receiver's paused_ms when the event came: its own pauses are those since then.
+  paused_before_ms integer not null
 ) strict, without rowid;
 create index webhook_deliveries_by_state on webhook_deliveries (state, account, event_id);
 

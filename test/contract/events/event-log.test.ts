@@ -67,6 +67,11 @@ describeEachStore((openTestStore) => {
     const old = await world.tell()
     await world.clock.advance(days(390))
     const young = await world.tell()
+    await store.db
+      .updateTable('webhook_deliveries')
+      .set({ state: 'given-up' })
+      .where('event_id', '=', old.id)
+      .execute()
     await using pruning = world.events.startPruning()
     const ids = async (): Promise<readonly string[]> =>
       (await world.events.page({ limit: 10 })).items.map(({ id }) => id)
@@ -77,5 +82,20 @@ describeEachStore((openTestStore) => {
     await until(async () => expect(await ids()).toEqual([young.id]))
     const deliveries = await store.db.selectFrom('webhook_deliveries').select('event_id').execute()
     expect(deliveries).toEqual([{ event_id: young.id }])
+  })
+  it('keeps what still waits for its receiver, whatever the clock says', async () => {
+    const store = await openTestStore()
+    await using world = createEventsWorld(store)
+    const untold = await world.tell()
+    await world.webhooks.set('default', 'http://127.0.0.1:9999/')
+    const waits = await world.tell()
+    await world.clock.advance(days(490))
+    await using _pruning = world.events.startPruning()
+    await until(async () => {
+      const { items } = await world.events.page({ limit: 10 })
+      expect(items.map(({ id }) => id)).toEqual([waits.id])
+    })
+    expect(untold.id).not.toBe(waits.id)
+    expect((await world.webhooks.show('default'))?.waiting).toBe(1)
   })
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { minutes } from '../../../src/kernel/index.ts'
+import { minutes, seconds } from '../../../src/kernel/index.ts'
 import type { GuardedFetch } from '../../../src/net/index.ts'
 import { openSqliteTestStore } from '../../support/stores.ts'
 import { tellOfOneDeadReceiver } from './fairness-story.ts'
@@ -49,6 +49,50 @@ it('tries those that failed in places of their own: the others never wait for th
     await until(() => expect(receiver.ids('/well')).toHaveLength(count))
   }
   expect(asked).toHaveLength(60 + 8)
+  const stopped = world[Symbol.asyncDispose]()
+  await world.clock.advance(6000)
+  await stopped
+})
+
+it('serves those that answer at once although hundreds take ten seconds to say yes', async () => {
+  await using store = await openSqliteTestStore()
+  await using receiver = await startReceiver()
+  const loopback = loopbackFetch()
+  const pending = new Set<() => void>()
+  const fetch: GuardedFetch = {
+    judge: loopback.judge,
+    fetch: async (request, signal) => {
+      if (!request.url.includes('/slow')) return loopback.fetch(request, signal)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      pending.add(resolve)
+      signal.addEventListener('abort', () => resolve())
+      await promise
+      signal.throwIfAborted()
+      return { kind: 'answered', status: 200, body: '' }
+    },
+  }
+  await using world = createEventsWorld(store, { fetch })
+  const slow = Array.from({ length: 64 }, (_, index) => `slow-${index}`)
+  for (const account of [...slow, 'well']) {
+    await world.webhooks.set(account, receiver.url(`/${account}`))
+  }
+  for (const account of [...slow, ...slow]) await world.tell({ account })
+  const answerAfter = async (ms: number): Promise<void> => {
+    await world.clock.advance(ms)
+    for (const answer of pending) answer()
+    pending.clear()
+  }
+  world.start()
+  // Nobody knows yet who is slow: each is let go of after one answer, not after a whole turn.
+  await until(() => expect(pending.size).toBe(32))
+  await answerAfter(seconds(9))
+  await until(() => expect(pending.size).toBe(32 + 8))
+  await answerAfter(seconds(9))
+  await until(() => expect(pending.size).toBe(8))
+  for (let count = 1; count < 10; count += 1) {
+    await world.tell({ account: 'well' })
+    await until(() => expect(receiver.ids('/well')).toHaveLength(count))
+  }
   const stopped = world[Symbol.asyncDispose]()
   await world.clock.advance(6000)
   await stopped

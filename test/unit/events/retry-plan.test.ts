@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { planRetry } from '../../../src/events/retry-plan.ts'
+import { type FailedAttempt, planRetry } from '../../../src/events/retry-plan.ts'
 import { createSeededRandom } from '../../support/seeded-random.ts'
 
 const MINUTE = 60_000
@@ -7,8 +7,10 @@ const HOUR = 60 * MINUTE
 const now = new Date('2026-11-22T12:00:00Z')
 const steady = { ...createSeededRandom(), fraction: () => 0 }
 const minutesFromNow = (at: Date | undefined) => at && (at.getTime() - now.getTime()) / MINUTE
-const aFailure = (facts: object) =>
-  ({ blame: 'receiver', attempts: 1, failures: 1, waitingSince: now, now, ...facts }) as const
+const aFailure = (facts: Partial<FailedAttempt>): FailedAttempt => ({
+  ...{ blame: 'receiver', attempts: 1, failures: 1, waitingSince: now, pausedMs: 0, now },
+  ...facts,
+})
 
 describe('the plan after a failed delivery', () => {
   it.each([
@@ -66,11 +68,34 @@ describe('the plan after a failed delivery', () => {
 
   it.each(['receiver', 'event'] as const)('gives an event up after three days (%s)', (blame) => {
     const waiting = (hours: number) => new Date(now.getTime() - hours * HOUR)
-    const facts = { blame, attempts: 9, failures: blame === 'event' ? 1 : 9 }
+    const facts = { blame, attempts: 15, failures: blame === 'event' ? 1 : 15 }
     const early = planRetry(aFailure({ ...facts, waitingSince: waiting(64) }), steady)
     expect(minutesFromNow(early.retryAt)).toBe(480)
     const late = planRetry(aFailure({ ...facts, waitingSince: waiting(64.1) }), steady)
     expect(late.retryAt).toBeUndefined()
+  })
+
+  it.each(['receiver', 'event'] as const)(
+    'gives nothing up that only the clock says is old: it was not tried for so long (%s)',
+    (blame) => {
+      const leapt = new Date(now.getTime() - 90 * 24 * HOUR)
+      for (let attempts = 1; attempts < 14; attempts += 1) {
+        const facts = { blame, attempts, failures: 1, waitingSince: leapt }
+        expect(planRetry(aFailure(facts), steady).retryAt, `${attempts}`).toBeDefined()
+      }
+    },
+  )
+
+  it('counts the pauses of its receiver for one that was never tried itself', () => {
+    const old = { waitingSince: new Date(now.getTime() - 72 * HOUR), failures: 40 }
+    expect(planRetry(aFailure({ ...old, pausedMs: 56 * HOUR }), steady).retryAt).toBeUndefined()
+    expect(planRetry(aFailure({ ...old, pausedMs: 54 * HOUR }), steady).retryAt).toBeDefined()
+  })
+
+  it('gives up one that came at a time which is yet to come, once it was tried for so long', () => {
+    const ahead = { waitingSince: new Date(now.getTime() + 80 * 24 * HOUR), attempts: 15 }
+    expect(planRetry(aFailure(ahead), steady).retryAt).toBeUndefined()
+    expect(planRetry(aFailure({ ...ahead, attempts: 13 }), steady).retryAt).toBeDefined()
   })
 
   it('tries one event fifteen times in its three days', () => {
