@@ -33,7 +33,7 @@ import { remembered } from './remembered.ts'
 import { createRenewalForecast } from './renewal-forecast.ts'
 import { createServing } from './serving.ts'
 import { tellAccounts } from './tell-accounts.ts'
-import { measureFleet, passOnVisits, sweepOrders } from './upkeep.ts'
+import { measureFleet, passOnVisits, pruneCertificates, sweepOrders } from './upkeep.ts'
 
 export interface ControlDeps {
   readonly store: Store
@@ -79,6 +79,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
     ),
   )
   starting.use(sweepOrders(issuer, upkeep))
+  starting.use(pruneCertificates({ ...upkeep, certs, certsRecord: records.certs }))
   const nodes = store.engine === 'postgres' ? starting.use(await join(deps)) : undefined
   const keys = starting.use(startKeys({ ...deps, nodes }, config.vault))
   const serving = createServing({ store, certs, fleet, clock, nodes })

@@ -11,13 +11,14 @@ import {
   startPeriodic,
 } from '../kernel/index.ts'
 import type { Lifecycle } from '../lifecycle/index.ts'
-import type { AppRecord } from '../telemetry/index.ts'
+import type { AppRecord, CertsRecord } from '../telemetry/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 
 /** Who was visited is told that often: a host that was left alone is back within that time. */
 const VISITS_EVERY = seconds(5)
 const MEASURE_EVERY = hours(1)
 const SWEEP_EVERY = minutes(10)
+const PRUNE_EVERY = hours(1)
 
 interface UpkeepDeps {
   readonly clock: Clock
@@ -39,6 +40,26 @@ export function passOnVisits(
 /** Has what the issuer keeps of orders and budgets shrink again. */
 export function sweepOrders(issuer: Pick<Issuer, 'sweep'>, deps: UpkeepDeps): Periodic {
   return periodically('orders', SWEEP_EVERY, deps, () => issuer.sweep())
+}
+
+/**
+ * Removes certificates that nobody needs any more. Not before the server has run for a while: what
+ * was left lying when the last one ended is found and put to use first.
+ */
+export function pruneCertificates({
+  certs,
+  certsRecord,
+  ...deps
+}: UpkeepDeps & {
+  readonly certs: Pick<CertificateStore, 'prune'>
+  readonly certsRecord: Pick<CertsRecord, 'certificatesPruned'>
+}): Periodic {
+  const startedMs = deps.clock.monotonicMs()
+  return periodically('certificates', PRUNE_EVERY, deps, async (signal) => {
+    if (deps.clock.monotonicMs() - startedMs < PRUNE_EVERY) return
+    const pruned = await certs.prune(signal)
+    if (pruned.removed + pruned.orphaned > 0) certsRecord.certificatesPruned(pruned)
+  })
 }
 
 /**
@@ -65,7 +86,7 @@ function periodically(
   loop: string,
   every: typeof VISITS_EVERY,
   { clock, record }: UpkeepDeps,
-  round: () => Promise<void>,
+  round: (signal: AbortSignal) => Promise<void>,
 ): Periodic {
   const onError = (error: unknown) => record.backgroundFailed({ loop, error })
   return startPeriodic(round, { clock, every, onError })

@@ -7,9 +7,10 @@ import { type CertificateCounts, countCertificates } from './certificate-counts.
 import { type CertificatePage, type PageWishes, readPage } from './certificate-page.ts'
 import { type ExpiringOwn, expiringOwn, markWarned } from './expiring-own.ts'
 import { exportKey, exportPkcs12 } from './exports.ts'
-import { findCurrent, findOne, findWaiting } from './finding.ts'
+import { findCurrent, findOne, findWaiting, type WaitingSource } from './finding.ts'
 import { importOwn, type OwnCertificate } from './import-own.ts'
 import { createPkcs12Files } from './pkcs12/pkcs12-files.ts'
+import { type Pruned, prune } from './pruning.ts'
 import {
   type CertificatePlan,
   claimQuestions,
@@ -44,8 +45,11 @@ export interface CertificateStore {
   markRevoked(id: string): Promise<void>
   /** The one the host is served with. */
   current(hostname: Hostname): Promise<Certificate | undefined>
-  /** The newest that was never put to use, and can be: with its key, in validity, not revoked. */
-  waiting(hostname: Hostname): Promise<Certificate | undefined>
+  /**
+   * The newest that was never put to use, and can be: with its key, in validity, not revoked. If it
+   * is not said from whom, what a CA issued goes first: an upload nobody put to use hides none.
+   */
+  waiting(hostname: Hostname, from?: WaitingSource): Promise<Certificate | undefined>
   find(id: string): Promise<Certificate | undefined>
   /** Those being served, the first to expire first. Throws `certs/bad-cursor`. */
   page(wishes: PageWishes): Promise<CertificatePage>
@@ -75,6 +79,12 @@ export interface CertificateStore {
    * `certs/key-destroyed`, `certs/bad-password`.
    */
   exportPkcs12(id: string, password: string): Promise<Redacted<Buffer>>
+  /**
+   * Removes what ended 90 days ago and has no key, but the latest three of each host, and destroys
+   * the keys of uploads that were not put to use within the hour. In small steps, until the signal;
+   * on several nodes at once it does no harm.
+   */
+  prune(signal: AbortSignal): Promise<Pruned>
   /** Those being served, by what is left of them and where they come from. */
   count(): Promise<CertificateCounts>
 }
@@ -97,7 +107,11 @@ export function createCertificateStore(deps: CertificateStoreDeps): CertificateS
     discard: (id) => discard(id, db),
     markRevoked: (id) => markRevoked(id, clock.now(), db),
     current: (hostname) => findCurrent(hostname, db),
-    waiting: (hostname) => findWaiting(hostname, clock.now(), db),
+    waiting: async (hostname, from) => {
+      const find = (source: WaitingSource) =>
+        findWaiting({ hostname, from: source }, clock.now(), db)
+      return from ? find(from) : ((await find('acme')) ?? find('customer'))
+    },
     find: (id) => findOne(id, db),
     page: (wishes) => readPage(db, wishes),
     plan: (id, plan) => planCertificate(id, plan, db),
@@ -107,6 +121,7 @@ export function createCertificateStore(deps: CertificateStoreDeps): CertificateS
     markWarned: (id, days) => markWarned(id, days, db),
     exportKey: (id) => exportKey(id, deps),
     exportPkcs12: (id, password) => exportPkcs12(id, password, { ...deps, pkcs12 }),
+    prune: (signal) => prune(deps, signal),
     count: () => countCertificates(clock.now(), db),
   }
 }

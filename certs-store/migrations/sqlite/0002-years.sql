@@ -87,6 +87,9 @@ alter table certificates add column key_type text not null default 'ec'
   check (key_type in ('ec', 'rsa'));
 update certificates set activated_at = created_at;
 update certificates set ask_at = created_at where is_current = 1;
+-- What is looked through for what nobody needs any more.
+create index certificates_ended on certificates (not_after, id) where is_current = 0;
+create index certificates_never_used on certificates (created_at) where activated_at is null;
 create index certificates_to_ask on certificates (ask_at) where ask_at is not null;
 -- Wide enough that counting reads no rows: of a million, these have gigabytes.
 create index certificates_by_renewal on certificates (renew_at, not_before, not_after, source)

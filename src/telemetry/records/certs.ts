@@ -54,6 +54,8 @@ export function createCertsRecord({
       built.inc({ outcome: 'unusable' })
       log.error('certificate-unusable', facts)
     },
+    certificatesPruned: (facts: { readonly removed: number; readonly orphaned: number }): void =>
+      log.info('certificates-pruned', facts),
     certificatesHeld: (counts: CertificateCounts): void => {
       held.set({ left: 'none' }, counts.expired)
       held.set({ left: 'under-7-days' }, counts.under7Days)

@@ -16,6 +16,7 @@ import {
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { leave } from '../../support/leave.ts'
 import { createSeededRandom } from '../../support/seeded-random.ts'
+import { aCertificateRow } from '../../support/store-rows.ts'
 import { describeEachStore } from '../../support/stores.ts'
 import { aVault } from '../../support/vaults.ts'
 
@@ -91,6 +92,17 @@ describeEachStore((openTestStore) => {
       expect(await certs.waiting(A)).toBeDefined()
       await clock.advance(3 * DAY_MS)
       expect(await certs.waiting(A)).toBeUndefined()
+    })
+
+    it('is not hidden by an upload that nobody put to use', async () => {
+      const { certs, clock, save, serve, bring } = await setUp()
+      await serve(A)
+      const renewed = await save(A)
+      await clock.advance(1000)
+      const upload = await bring(A)
+      expect(await certs.waiting(A)).toEqual(renewed)
+      expect(await certs.waiting(A, 'acme')).toEqual(renewed)
+      expect(await certs.waiting(A, 'customer')).toEqual(upload)
     })
 
     it('cannot be discarded once it is served', async () => {
@@ -192,6 +204,71 @@ describeEachStore((openTestStore) => {
       for (const name of ['h1', 'h2']) await save(host(`${name}.customer.test`))
       const claimed = await certs.claimQuestions({ limit: 1, leaseFor: minutes(1) })
       expect(claimed.map(({ id }) => id)).toEqual([first.id])
+    })
+  })
+
+  describe('what nobody needs any more', () => {
+    const signal = new AbortController().signal
+
+    it('is removed: what ended 90 days ago, but the latest three of each host', async () => {
+      const { certs, clock, store, inDays, serve, save } = await setUp()
+      const ids: string[] = []
+      for (let count = 0; count < 6; count += 1) {
+        ids.push((await serve(A, { notAfter: inDays(9) })).id)
+        await clock.advance(6 * DAY_MS)
+      }
+      const only = await serve(B, { notAfter: inDays(9) })
+      // It waits, and has ended meanwhile.
+      const waits = await save(B, { notAfter: inDays(9) })
+      const kept = async (): Promise<readonly string[]> =>
+        (await store.db.selectFrom('certificates').select('id').execute()).map(({ id }) => id)
+      await clock.advance(60 * DAY_MS)
+      expect(await certs.prune(signal)).toEqual({ removed: 0, orphaned: 0 })
+      await clock.advance(60 * DAY_MS)
+      expect(await certs.prune(signal)).toEqual({ removed: 3, orphaned: 0 })
+      expect((await kept()).toSorted()).toEqual([...ids.slice(3), only.id, waits.id].toSorted())
+      expect(await certs.prune(signal)).toEqual({ removed: 0, orphaned: 0 })
+      expect((await certs.current(A))?.id).toBe(ids[5])
+    })
+
+    it('is found behind thousands that are kept, in steps', async () => {
+      const { certs, clock, store } = await setUp()
+      const endedMs = clock.now().getTime() - 200 * DAY_MS
+      const rows = Array.from({ length: 400 }, (_, host) =>
+        [0, 1, 2, 3].map((age) =>
+          aCertificateRow({
+            ...{ id: `${host}-${age}`, hostname: `h${host}.test`, serial: `${host}-${age}` },
+            ...{ is_current: 0, sealed_key: Buffer.alloc(0), created_at: endedMs - age * DAY_MS },
+            not_after: endedMs - host * 1000,
+          }),
+        ),
+      ).flat()
+      for (let start = 0; start < rows.length; start += 400) {
+        await store.db
+          .insertInto('certificates')
+          .values(rows.slice(start, start + 400))
+          .execute()
+      }
+      expect(await certs.prune(signal)).toEqual({ removed: 400, orphaned: 0 })
+      const left = await store.db.selectFrom('certificates').select('id').execute()
+      expect(left.filter(({ id }) => id.endsWith('-3'))).toEqual([])
+      expect(left).toHaveLength(1200)
+    })
+
+    it('is the key of an upload that was not put to use, after an hour', async () => {
+      const { certs, clock, bring, save, hasKey } = await setUp()
+      const [used, lost] = [await bring(B), await bring(A)]
+      await certs.activate(used.id)
+      const waits = await save(A)
+      await clock.advance(hours(1))
+      expect(await certs.prune(signal)).toEqual({ removed: 0, orphaned: 0 })
+      await clock.advance(minutes(1))
+      expect(await certs.prune(signal)).toEqual({ removed: 0, orphaned: 1 })
+      expect(await certs.prune(signal)).toEqual({ removed: 0, orphaned: 0 })
+      expect(await hasKey(lost.id)).toBe(false)
+      expect(await certs.waiting(A, 'customer')).toBeUndefined()
+      expect(await certs.waiting(A)).toEqual(waits)
+      expect(await hasKey(used.id)).toBe(true)
     })
   })
 
