@@ -8,7 +8,10 @@ export interface RenewalPlan {
 
 export type RenewalCause =
   | 'ca-suggested-it'
-  /** The window is over: the CA wants the certificate replaced, as at a mass revocation. */
+  /**
+   * The window is over, or will be within a day although it is too early for that: the CA wants the
+   * certificate replaced, as at a mass revocation.
+   */
   | 'ca-says-now'
   | 'two-thirds-used'
   /** Of a life of less than ten days. */
@@ -52,18 +55,13 @@ const LIFE_SHARE_MAX = 0.95
  * Each call draws anew: whoever has a plan asks for another only when the window has changed.
  */
 export function planRenewal(facts: RenewalFacts, random: Random): RenewalPlan {
-  const { life, now } = facts
+  const { life } = facts
   const window = facts.window && isSane(facts.window, life) ? facts.window : undefined
   const heldMs = facts.heldSince.getTime()
   const leftMs = life.end.getTime() - heldMs
 
-  let because: RenewalCause = 'ca-says-now'
-  let atMs = now.getTime()
-  if (!window || window.end > now) {
-    const wished = wish(facts, window, random)
-    because = wished.because
-    atMs = wished.atMs
-  }
+  const { because, atMs } =
+    window && isUrgent(window, facts) ? atOnce(facts, window) : wish(facts, window, random)
   const soonestMs = heldMs + Math.max(PAUSE_MIN, window ? 0 : PAUSE_SHARE * leftMs)
   // The half of what is left counts only for one that came with hardly any life left.
   const latestMs = Math.max(pointMs(life, LIFE_SHARE_MAX), heldMs + leftMs / 2)
@@ -82,11 +80,31 @@ function isSane(window: Interval, life: Interval): boolean {
   return windowMs > 0 && windowMs <= lengthMs(life) && window.start < life.end
 }
 
-function wish(
-  { life, term }: RenewalFacts,
-  window: Interval | undefined,
-  random: Random,
-): { readonly atMs: number; readonly because: RenewalCause } {
+/** Over, or over within a day and begun long before anybody would renew: then it is no suggestion. */
+function isUrgent(window: Interval, { life, now }: RenewalFacts): boolean {
+  if (window.end <= now) return true
+  const usualMs = pointMs(life, usualShare(life) - EARLY_SHARE)
+  const isShortNotice = window.end.getTime() - now.getTime() <= SHORT_NOTICE
+  return isShortNotice && window.start.getTime() < usualMs
+}
+
+/** CAs have to revoke within a day what is worst. */
+const SHORT_NOTICE = days(1)
+/** Of the life: the windows of all CAs that we know begin later than this before our own point. */
+const EARLY_SHARE = 0.1
+
+/** But not before the window, where a renewal would count against the CA's limits. */
+function atOnce({ life, term, now }: RenewalFacts, window: Interval): Wish {
+  const fromMs = Math.min(window.start.getTime(), life.start.getTime() + term)
+  return { atMs: Math.max(now.getTime(), fromMs), because: 'ca-says-now' }
+}
+
+interface Wish {
+  readonly atMs: number
+  readonly because: RenewalCause
+}
+
+function wish({ life, term }: RenewalFacts, window: Interval | undefined, random: Random): Wish {
   const termEndsMs = life.start.getTime() + term
   if (window) {
     const atMs = pointMs(window, random.fraction())
@@ -96,10 +114,17 @@ function wish(
     if (atMs <= termEndsMs || isAmid) return { atMs, because: 'ca-suggested-it' }
     return { atMs: termEndsMs, because: 'term-ends' }
   }
-  const isShort = lengthMs(life) < SHORT_LIFE
-  const atMs = pointMs(life, isShort ? 1 / 2 : 2 / 3)
+  const atMs = pointMs(life, usualShare(life))
   if (atMs > termEndsMs) return { atMs: termEndsMs, because: 'term-ends' }
-  return { atMs, because: isShort ? 'half-used' : 'two-thirds-used' }
+  return { atMs, because: isShort(life) ? 'half-used' : 'two-thirds-used' }
+}
+
+function usualShare(life: Interval): number {
+  return isShort(life) ? 1 / 2 : 2 / 3
+}
+
+function isShort(life: Interval): boolean {
+  return lengthMs(life) < SHORT_LIFE
 }
 
 function pointMs(interval: Interval, fraction: number): number {

@@ -90,6 +90,40 @@ describe('the plan of a renewal', () => {
     expect(plan).toEqual({ renewAt: now, because: 'ca-says-now' })
   })
 
+  it.each([
+    { life: 90, day: 10, hoursAway: [0, 24], at: 0 },
+    { life: 90, day: 10, hoursAway: [3, 15], at: 3 },
+    { life: 90, day: 10, hoursAway: [-240, 24], at: 0 },
+    { life: 160 / 24, day: 2, hoursAway: [0, 5], at: 0 },
+  ] as const)('takes a window of short notice as now: $hoursAway h away', (given) => {
+    const now = later(start, days(given.day))
+    const [from, to] = given.hoursAway
+    const window = { start: later(now, hours(from)), end: later(now, hours(to)) }
+    const plan = planFor({ life: lifeOf(given.life), window, now, heldSince: start }, 0.9)
+    expect(plan).toEqual({ renewAt: later(now, hours(given.at)), because: 'ca-says-now' })
+  })
+
+  it('replaces no sooner than the window begins, but when the term ends', () => {
+    const now = later(start, days(10))
+    const window = { start: later(now, hours(9)), end: later(now, hours(20)) }
+    const facts = { life: lifeOf(90), window, now, heldSince: start }
+    const term = days(10 + 2 / 24)
+    expect(planFor({ ...facts, term })).toEqual({
+      ...{ renewAt: later(now, hours(2)), because: 'ca-says-now' },
+    })
+  })
+
+  it.each([
+    { that: 'leaves more than a day', life: 90, day: 10, hoursAway: [0, 25] },
+    { that: 'is the usual one, nearly over', life: 90, day: 60.5, hoursAway: [-36, 12] },
+    { that: 'is usual for a short life', life: 160 / 24, day: 3.2, hoursAway: [-3, 3] },
+  ] as const)('takes its time in a window that $that', ({ life, day, hoursAway: [from, to] }) => {
+    const now = later(start, days(day))
+    const window = { start: later(now, hours(from)), end: later(now, hours(to)) }
+    const plan = planFor({ life: lifeOf(life), window, now, heldSince: start })
+    expect(plan.because).toBe('ca-suggested-it')
+  })
+
   it('takes a point of the window that has gone by as due, and no more than that', () => {
     const now = later(start, days(60))
     const facts = { life: lifeOf(90), window: windowAt(59, 61), now, heldSince: start }
