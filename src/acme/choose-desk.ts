@@ -40,7 +40,7 @@ export async function chooseDesk(
 ): Promise<DeskChoice> {
   const { clock, clockGuard, orders } = office
   const latest = await orders.latest(need.hostname)
-  const certificate = latest && (await unusedCertificate(latest, office))
+  const certificate = latest && (await unusedCertificate(latest, need, office))
   if (certificate) return { kind: 'is-there', certificate }
 
   const row = latest && isOpen(latest) ? latest : undefined

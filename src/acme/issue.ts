@@ -30,7 +30,7 @@ export async function issueOnce(
 ): Promise<Certificate> {
   const { hostname } = need
   const latest = await desk.orders.latest(hostname)
-  const unused = latest && (await unusedCertificate(latest, desk))
+  const unused = latest && (await unusedCertificate(latest, need, desk))
   if (unused) return unused
 
   const account = await desk.accounts.ensure(signal)
@@ -52,11 +52,13 @@ export async function issueOnce(
 /** Issued and saved, but whoever asked for it was killed before it was put to use. */
 export async function unusedCertificate(
   { certificateId }: OrderRecord,
+  { askedAt }: Pick<IssueNeed, 'askedAt'>,
   { orders, certs, clock }: Pick<OfficeDeps, 'orders' | 'certs' | 'clock'>,
 ): Promise<Certificate | undefined> {
   if (certificateId === undefined || !(await orders.isUnused(certificateId))) return undefined
   const certificate = await certs.find(certificateId)
-  const isGood = certificate && !certificate.revokedAt && certificate.renewAt > clock.now()
+  if (!certificate || (askedAt && certificate.createdAt < askedAt)) return undefined
+  const isGood = !certificate.revokedAt && certificate.renewAt > clock.now()
   return isGood ? certificate : undefined
 }
 

@@ -52,6 +52,11 @@ export interface IssueNeed {
   readonly replacing?: Certificate | undefined
   /** Since when the host has been ready for a CA. */
   readonly waitingSince: Date
+  /**
+   * When a person asked for a new certificate. One that waits to be put to use, and was there before,
+   * is not what they mean; and a pause that they may have lifted is tried at once.
+   */
+  readonly askedAt?: Date | undefined
 }
 
 export type IssueOutcome =

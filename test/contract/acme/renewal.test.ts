@@ -70,6 +70,22 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`renewing ${pebble
     expect(plan.renewAt >= answer.window.start && plan.renewAt < answer.window.end).toBe(true)
   })
 
+  it('gets a new certificate for a person who asks, though one waits to be put to use', async () => {
+    const current = await issued()
+    const { hostname } = current
+    const waiting = await renew(current)
+    if (waiting.kind !== 'issued') throw new Error(waiting.reason.sentence)
+    const need = { hostname, urgency: 'replace-now', replacing: current } as const
+    const before = { ...need, askedAt: after(waiting.certificate.createdAt, milliseconds(-1)) }
+    expect(await issuer.issue(before, never)).toMatchObject(waiting)
+    const asked = { ...need, askedAt: new Date() }
+    const fresh = await issuer.issue(asked, never)
+    if (fresh.kind !== 'issued') throw new Error(fresh.reason.sentence)
+    expect(fresh.certificate.id).not.toBe(waiting.certificate.id)
+    // And not one more when it is asked again.
+    expect(await issuer.issue(asked, never)).toMatchObject(fresh)
+  })
+
   it('hears that a certificate is to be replaced at once, and why', async () => {
     const certificate = await issued()
     const now = new Date()
