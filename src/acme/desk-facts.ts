@@ -63,10 +63,10 @@ export async function factsAt(
 /** Why the name has to rest at this CA, if it has to. */
 async function restAt(
   { authority, ledger, clock }: Desk,
-  { hostname }: IssueNeed,
+  { hostname, askedAt }: IssueNeed,
 ): Promise<AcmeError | undefined> {
   const standing = await ledger.standing(authority, hostname)
-  const retryAt = restOf(standing, clock.now())
+  const retryAt = restOf(standing, { now: clock.now(), askedAt })
   if (!retryAt) return undefined
   if (!standing.pausedAt) {
     const message = `${standing.failuresInARow} validations in a row have failed`

@@ -62,14 +62,12 @@ export interface Ledger {
     ca: CertificateAuthority,
     order: { readonly kind: OrderKind; readonly urgency: Urgency },
   ): Promise<number>
-  /** A validation failed. */
+  /** A validation failed; so the CA tried it, and a pause has been lifted. */
   failed(ca: CertificateAuthority, hostname: Hostname): Promise<void>
   /** A certificate was issued: failures in a row are forgotten, and a pause has been lifted. */
   succeeded(ca: CertificateAuthority, hostname: Hostname, trx?: Transaction<Schema>): Promise<void>
   /** The CA has paused the name, until a person visits the URL. */
   paused(ca: CertificateAuthority, hostname: Hostname, unpauseUrl?: string): Promise<void>
-  /** Somebody says that the pause was lifted. */
-  unpaused(ca: CertificateAuthority, hostname: Hostname): Promise<void>
   standing(ca: CertificateAuthority, hostname: Hostname): Promise<NameStanding>
   /** Names that a CA has paused, latest first; at most 1,000. */
   pausedNames(ca: CertificateAuthority): Promise<readonly PausedName[]>
@@ -151,7 +149,6 @@ export function createLedger(deps: LedgerDeps, { fleet }: LedgerOptions): Ledger
     failed: (ca, hostname) => spendFailure(ca, hostname, parts),
     succeeded: (ca, hostname, trx) => settleSuccess(ca, hostname, { ...parts, trx }),
     paused: (ca, hostname, unpauseUrl) => names.pause(ca, { hostname, nowMs: now(), unpauseUrl }),
-    unpaused: (ca, hostname) => names.forget(ca, hostname),
     standing: (ca, hostname) => names.standing(ca, hostname, now()),
     pausedNames: (ca) => names.paused(ca),
     refused: (ca, refusal) => told.refused(ca, refusal),

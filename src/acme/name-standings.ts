@@ -21,7 +21,7 @@ export interface PausedName {
 /** How CAs look at single names: failures in a row, and pauses. */
 export interface NameStandings {
   standing(ca: CertificateAuthority, hostname: string, nowMs: number): Promise<NameStanding>
-  /** One failure more, in the transaction that spends it. */
+  /** One failure more, in the transaction that spends it; the first, if the name was paused until then. */
   countFailure(ca: CertificateAuthority, failure: Failure, trx: Transaction<Schema>): Promise<void>
   forget(ca: CertificateAuthority, hostname: string, trx?: Transaction<Schema>): Promise<void>
   pause(ca: CertificateAuthority, pause: Pause): Promise<void>
@@ -69,8 +69,10 @@ export function createNameStandings({ db }: Pick<Store, 'db'>): NameStandings {
     },
     countFailure: async (ca, { hostname, nowMs }, trx) => {
       const row = await rowOf(ca, hostname, trx)
-      const { failures, asOfMs } = judgeFailures(ca, row ?? NEVER_FAILED, nowMs)
-      const counted = { failures: failures + 1, updated_at: asOfMs }
+      const known = row && row.paused_at === null ? row : NEVER_FAILED
+      const { failures, asOfMs } = judgeFailures(ca, known, nowMs)
+      const lifted = { paused_at: null, unpause_url: null }
+      const counted = { failures: failures + 1, updated_at: asOfMs, ...lifted }
       await trx
         .insertInto('acme_names')
         .values({ ca: ca.name, hostname, ...counted })

@@ -230,6 +230,13 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`several CAs ${peb
     const asked = one.front.requests.length
     expect(await issuer.issue({ hostname }, never)).toMatchObject({ kind: 'refused' })
     expect(one.front.requests).toHaveLength(asked)
+    // A person says that it is lifted, which is not so, and then that it is.
+    one.front.inject({ on: 'order-new', fault: pause })
+    const askedAt = new Date()
+    expect(await issuer.admit({ hostname, askedAt })).toEqual({ kind: 'go' })
+    const asks = { hostname, askedAt }
+    expect(await issuer.issue(asks, never)).toMatchObject({ reason: { code: 'ca/paused' } })
+    expect((await issuer.describe()).authorities[0]?.pausedNames).toHaveLength(1)
     const yesterday = after(new Date(), milliseconds(-days(1))).getTime()
     await store.db.updateTable('acme_names').set({ paused_at: yesterday }).execute()
     expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')

@@ -163,7 +163,7 @@ describeEachEngine(({ openTestStore, engine }) => {
   })
 
   describe('a pause by the CA', () => {
-    it('is kept with its link, shown, and ends with a success or by a person', async () => {
+    it('is kept with its link, shown, and ends with a success, or a failure that the CA allowed', async () => {
       const [store, clock] = [await openTestStore(), createFakeClock()]
       const { ledger } = aLedger(store, clock)
       const pausedAt = clock.now()
@@ -173,8 +173,9 @@ describeEachEngine(({ openTestStore, engine }) => {
       const shown = { pausedAt, unpauseUrl: 'https://ca.test/unpause?jwt=abc' }
       expect(await ledger.standing(letsencrypt, aName())).toMatchObject(shown)
       expect(await ledger.pausedNames(letsencrypt)).toEqual([{ hostname: aName(), ...shown }])
-      await ledger.unpaused(letsencrypt, aName())
-      expect(await ledger.standing(letsencrypt, aName())).toEqual({ failuresInARow: 0 })
+      // The CA has looked at it again.
+      await ledger.failed(letsencrypt, aName())
+      expect(await ledger.standing(letsencrypt, aName())).toEqual({ failuresInARow: 1 })
       await ledger.paused(letsencrypt, aName(), 'https://ca.test/unpause?jwt=def')
       await ledger.succeeded(letsencrypt, aName())
       expect(await ledger.pausedNames(letsencrypt)).toEqual([])
