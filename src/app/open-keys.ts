@@ -14,6 +14,7 @@ import {
   type Vault,
   type VaultOptions,
   verifyKeyChecks,
+  verifySealedWith,
 } from '../vault/index.ts'
 import { chooseSealingKey } from './key-rotation/sealing-key-plan.ts'
 import { livingNodes } from './nodes.ts'
@@ -44,15 +45,17 @@ export async function openKeys(
   signal: AbortSignal,
 ): Promise<OpenedKeys> {
   const inspection = await inspectStore(config.store, signal)
-  const known = inspection.kind === 'present' ? inspection.keyChecks : []
+  const { keyChecks: known, sealedWith } =
+    inspection.kind === 'present' ? inspection : { keyChecks: [], sealedWith: [] }
   const wanted = await openKeyRing(config.vault, {
     environment: variables,
-    mayCreate: known.length === 0,
+    mayCreate: known.length === 0 && sealedWith.length === 0,
     record,
     signal,
   })
   const keyRing = holdKeyRing(wanted)
   verifyKeyChecks(wanted, known.map(toKeyCheck))
+  verifySealedWith(wanted, sealedWith)
   return {
     ...{ keyRing, wanted },
     vault: createVault(keyRing),

@@ -20,6 +20,8 @@ export type StoreInspection =
       readonly kind: 'present'
       readonly schemaVersion: number
       readonly keyChecks: readonly KeyCheckRow[]
+      /** The ids of the master keys under which secrets rest, in hexadecimal. No row is read for it. */
+      readonly sealedWith: readonly string[]
     }
 
 /** One kind of database. Implementations MUST pass the store contract suite. */

@@ -5,7 +5,7 @@
  */
 export { type SealedBytes, toSealedBytes } from './envelope.ts'
 export { VaultError, type VaultErrorCode } from './errors.ts'
-export { type KeyCheck, sealKeyCheck, verifyKeyChecks } from './key-check.ts'
+export { type KeyCheck, sealKeyCheck, verifyKeyChecks, verifySealedWith } from './key-check.ts'
 export { addKeyToFile, keyFileOf, removeKeysFromFile } from './key-file.ts'
 export {
   drawKey,

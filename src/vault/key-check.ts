@@ -42,6 +42,24 @@ export function verifyKeyChecks(keyRing: KeyRing, checks: readonly KeyCheck[]): 
   for (const { keyId, sealed } of checks) openKeyCheck(vault, keyId, sealed)
 }
 
+/**
+ * Makes sure that the ring holds every key under which a secret rests. The checks do not say it all:
+ * a node that was stopped while the others rotated may have sealed one more under the old key, whose
+ * check is gone. Throws `vault/missing-key`.
+ */
+export function verifySealedWith(keyRing: KeyRing, keyIds: readonly string[]): void {
+  const missing = keyIds.filter((id) => !keyRing.byId.has(id))
+  if (missing.length === 0) return
+  const given = [...keyRing.byId.values()].map(({ id, source }) => `${id} (${source})`).join(', ')
+  throw new VaultError(
+    'vault/missing-key',
+    `Secrets in the database are sealed with key ${missing.join(', ')}, but vault.key gives only ${given}.`,
+    {
+      fix: 'Add the missing key to vault.key, after a comma, and run: postern key rotate. Nothing was changed.',
+    },
+  )
+}
+
 function openKeyCheck(vault: Vault, keyId: string, sealed: Buffer): void {
   try {
     vault.open(toSealedBytes(sealed), contextOf(keyId)).fill(0)

@@ -245,6 +245,31 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
       kind: 'present',
       schemaVersion: SCHEMA_VERSION,
       keyChecks: [check],
+      sealedWith: [],
+    })
+  })
+
+  test('knows under which keys secrets rest, however many there are, without being opened', async () => {
+    const url = await newStoreUrl()
+    const envelope = (key: number): Buffer =>
+      Buffer.concat([Buffer.from([1]), Buffer.alloc(8, key), Buffer.alloc(90, 9)])
+    {
+      await using store = await openStore({ url }, testStoreDeps())
+      const rows = Array.from({ length: 600 }, (_, count) =>
+        aCertificateRow({
+          ...{ id: `c${count}`, hostname: `h${count}.test`, serial: `${count}` },
+          sealed_key: count % 3 === 0 ? Buffer.alloc(0) : envelope(count % 3),
+        }),
+      )
+      for (const start of [0, 300]) {
+        const some = rows.slice(start, start + 300)
+        await store.db.insertInto('certificates').values(some).execute()
+      }
+      const key = { id: 'l1', sealed: envelope(0xab), created_at: 1, retired_at: null }
+      await store.db.insertInto('link_keys').values(key).execute()
+    }
+    expect(await inspectStore({ url })).toMatchObject({
+      sealedWith: ['01'.repeat(8), '02'.repeat(8), 'ab'.repeat(8)],
     })
   })
 

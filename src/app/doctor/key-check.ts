@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { dataDirectory, inspectStore } from '../../store/index.ts'
-import { openKeyRing, VaultError, verifyKeyChecks } from '../../vault/index.ts'
+import { openKeyRing, VaultError, verifyKeyChecks, verifySealedWith } from '../../vault/index.ts'
 import type { DoctorCheck, DoctorDeps, Finding } from './check.ts'
 
 /** The master key: is it there, is it ours alone, and does it open this database? */
@@ -9,7 +9,8 @@ export function keyCheck({ config, variables }: DoctorDeps): DoctorCheck {
     name: 'master key',
     run: async (signal) => {
       const inspection = await inspectStore(config.store, signal)
-      const known = inspection.kind === 'present' ? inspection.keyChecks : []
+      const { keyChecks: known, sealedWith } =
+        inspection.kind === 'present' ? inspection : { keyChecks: [], sealedWith: [] }
       try {
         const ring = await openKeyRing(config.vault, {
           environment: variables,
@@ -22,8 +23,10 @@ export function keyCheck({ config, variables }: DoctorDeps): DoctorCheck {
           ring,
           known.map(({ key_id, sealed }) => ({ keyId: key_id, sealed })),
         )
+        verifySealedWith(ring, sealedWith)
       } catch (error) {
-        if (known.length === 0 && isMissingFile(error, config)) return TO_BE_MADE
+        const isNew = known.length === 0 && sealedWith.length === 0
+        if (isNew && isMissingFile(error, config)) return TO_BE_MADE
         throw error
       }
       const seen = known.length === 0 ? 'readable' : 'opens this database'

@@ -5,6 +5,7 @@ import { migrate, readMigrations, requireMigrated } from '../migrate.ts'
 import { createNoticeBoard } from '../notice-board.ts'
 import { withPatience } from '../patience.ts'
 import type { KeyCheckRow, Schema } from '../schema.ts'
+import { readSealedWith } from '../sealed-with.ts'
 import type { Store } from '../store.ts'
 import { nameStore } from '../store-url.ts'
 import { isConflict, toStoreError } from './faults.ts'
@@ -26,7 +27,13 @@ export function createPostgresEngine(url: URL): StoreEngine {
           const { rows } = await client.query<KeyCheckRow>(
             'select key_id, sealed, created_at from key_checks',
           )
-          return { kind: 'present', schemaVersion: version, keyChecks: rows }
+          const sealedWith = await readSealedWith(SEALED_TABLES, {
+            read: async (text) =>
+              (await client.query<[string], []>({ text, rowMode: 'array' })).rows.map(([id]) => id),
+            toHex: (expression) => `encode(${expression}, 'hex')`,
+            fromHex: (digits) => `'\\x${digits}'::bytea`,
+          })
+          return { kind: 'present', schemaVersion: version, keyChecks: rows, sealedWith }
         },
         signal,
       ),
@@ -42,6 +49,10 @@ export function createPostgresEngine(url: URL): StoreEngine {
     },
   }
 }
+
+const SEALED_TABLES = `
+  select table_name from information_schema.columns
+  where table_schema = current_schema() and column_name = 'sealed_with' order by 1`
 
 /** Runs `work` on a connection of its own, until the signal says otherwise. */
 async function withClient<Result>(

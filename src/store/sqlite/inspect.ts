@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type { StoreInspection } from '../engine.ts'
 import { StoreError } from '../errors.ts'
+import { readSealedWith } from '../sealed-with.ts'
 import { hasContent, requireWritable } from './files.ts'
 import { hasLog } from './write-ahead-log.ts'
 
@@ -26,11 +27,24 @@ export async function inspectSqlite(path: string): Promise<StoreInspection> {
     const schemaVersion = Number(version?.['version'] ?? 0)
     if (schemaVersion === 0) return { kind: 'empty' }
     const rows = database.prepare('select key_id, sealed, created_at from key_checks').all()
-    return { kind: 'present', schemaVersion, keyChecks: rows.map(toKeyCheckRow) }
+    const sealedWith = await readSealedWith(SEALED_TABLES, {
+      read: (sql) =>
+        database
+          .prepare(sql)
+          .all()
+          .flatMap((row) => Object.values(row).map(String)),
+      toHex: (expression) => `hex(${expression})`,
+      fromHex: (digits) => `x'${digits}'`,
+    })
+    return { kind: 'present', schemaVersion, keyChecks: rows.map(toKeyCheckRow), sealedWith }
   } catch (error) {
     throw unreadable(path, error)
   }
 }
+
+const SEALED_TABLES = `
+  select tables.name from sqlite_schema as tables, pragma_table_info(tables.name) as columns
+  where tables.type = 'table' and columns.name = 'sealed_with' order by 1`
 
 /**
  * After a clean end everything is in the one file, which nobody changes: `immutable`. After a crash

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { createVault, sealKeyCheck, verifyKeyChecks } from '../../../src/vault/index.ts'
+import {
+  createVault,
+  sealKeyCheck,
+  verifyKeyChecks,
+  verifySealedWith,
+} from '../../../src/vault/index.ts'
 import { aKeyRing } from '../../support/vaults.ts'
 
 const checkOf = (byte: number) => sealKeyCheck(createVault(aKeyRing(byte)))
@@ -21,6 +26,17 @@ describe('the check of keys at start', () => {
   it('misses a key that seals only some of the secrets', () => {
     expect(() => verifyKeyChecks(aKeyRing(2), [checkOf(1), checkOf(2)])).toThrow(
       expect.objectContaining({ code: 'vault/missing-key' }),
+    )
+  })
+
+  it('misses a key under which secrets rest although no check is there any more', () => {
+    const [one, two] = [checkOf(1).keyId, checkOf(2).keyId]
+    verifySealedWith(aKeyRing(1), [])
+    verifySealedWith(aKeyRing(1, 2, 3), [two, one])
+    expect(() => verifySealedWith(aKeyRing(2), [one, two])).toThrow(
+      expect.objectContaining({
+        ...{ code: 'vault/missing-key', message: expect.stringContaining(one) },
+      }),
     )
   })
 
