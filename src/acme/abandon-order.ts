@@ -10,14 +10,17 @@ import type { Desk, OfficeDeps } from './work.ts'
  * the order by itself.
  */
 export async function abandonOrder(
-  { row, owner }: OpenElsewhere,
+  { row, owner, patience }: OpenElsewhere,
   { hostname, office }: { readonly hostname: Hostname; readonly office: OfficeDeps },
   signal: AbortSignal,
 ): Promise<'abandoned' | 'to-be-finished'> {
   const { orders, challenges, record } = office
   const { url } = row
   if (owner && url !== undefined && (await isThere(owner))) {
-    if ((await endAtCa(owner, url, signal)) === 'to-be-finished') return 'to-be-finished'
+    const status = await endAtCa(owner, url, signal)
+    // One that has been processed for hours is not as good as done.
+    if (status === 'valid') return 'to-be-finished'
+    if (status !== 'ended' && patience === 'left') return 'to-be-finished'
   }
   const because = 'the host goes on at another CA'
   record.orderGivenUp({ hostname, because })
@@ -35,11 +38,12 @@ async function endAtCa(
   desk: Desk,
   url: string,
   signal: AbortSignal,
-): Promise<'ended' | 'to-be-finished'> {
+): Promise<'ended' | 'ready' | 'processing' | 'valid'> {
   try {
     const session = await openSession(desk, signal)
     const { status, authorizations } = await session.readOrder(url)
-    if (status !== 'pending') return status === 'invalid' ? 'ended' : 'to-be-finished'
+    if (status === 'invalid') return 'ended'
+    if (status !== 'pending') return status
     for (const authorization of authorizations) await session.deactivateAuthorization(authorization)
     return 'ended'
   } catch (error) {

@@ -8,6 +8,8 @@ import {
   isAcmeErrorCode,
   isTroubleAtCa,
   isUncertain,
+  mayRefuseUs,
+  refusesUs,
 } from './errors.ts'
 
 /**
@@ -49,50 +51,80 @@ export interface AuthorityHealthDeps {
 }
 
 export function createAuthorityHealth(
-  { table, clock, record }: AuthorityHealthDeps,
+  deps: AuthorityHealthDeps,
   { ca }: { readonly ca: string },
 ): AuthorityHealth {
+  const { clock } = deps
+  const book = createTroubleBook(deps, ca)
   let troublesInARow = 0
-  /** What was seen last, so that a CA that is well costs no write. */
-  let seen: AuthorityTrouble | undefined
-  /** We are the one who may ask whether it is back. */
-  let isProbing = false
-
-  const look = async (): Promise<AuthorityTrouble | undefined> => {
-    seen = await table.find(ca)
-    return seen
-  }
-  const note = async (error: AcmeError, isDown: boolean): Promise<void> => {
-    const now = clock.now()
-    const asked = error.retryAt ?? after(now, HOLD)
-    const least = after(now, HOLD_MIN)
-    seen = await table.worsen(ca, {
-      downSince: isDown ? now : undefined,
-      heldUntil: asked > least ? asked : least,
-      code: error.code,
-      sentence: error.message,
-    })
-    const { downSince, heldUntil } = seen
-    record.authorityTroubled({ ca, code: error.code, why: error.message, downSince, heldUntil })
-  }
+  let refusalsInARow = 0
 
   const noteSuccess = async (): Promise<void> => {
     troublesInARow = 0
-    await clear()
+    refusalsInARow = 0
+    await book.clear()
   }
-  const clear = async (): Promise<void> => {
-    // What was under way when it told us to wait is no sign that the wait is over.
-    if (!seen || (seen.heldUntil > clock.now() && !isProbing)) return
-    isProbing = false
-    await table.clear(ca, seen.heldUntil)
-    seen = undefined
-    record.authorityBack({ ca })
+  const noteRefusal = async (error: AcmeError): Promise<void> => {
+    troublesInARow = 0
+    refusalsInARow += 1
+    const known = book.latest()
+    const isSure = refusesUs(error) || refusalsInARow >= TROUBLES_MAX
+    if (isSure || (known && isRefusal(known))) await book.note(error, 'away')
+    else await book.clear()
   }
   return {
-    read: async () => toHealth(await look(), clock.now()),
+    read: async () => toHealth(await book.look(), clock.now()),
+    enter: book.enter,
+    noteError: async (error) => {
+      if (mayRefuseUs(error)) return noteRefusal(error)
+      // Whatever it has against this order: it is there.
+      if (isVerdict(error)) return noteSuccess()
+      const isTrouble = isTroubleAtCa(error)
+      troublesInARow = isTrouble ? troublesInARow + 1 : 0
+      const isAway = error.code === 'acme/unreachable' || isTrouble
+      if (concernsEverybody(error)) await book.note(error, isAway ? 'away' : 'there')
+      else if (troublesInARow >= TROUBLES_MAX) await book.note(error, 'away')
+      else book.stopProbing()
+    },
+    noteSuccess,
+    noteAnswer: async () => {
+      // Answers that were of no use came to other steps, which are still to come.
+      if (book.latest()?.code === 'acme/unreachable') await book.clear()
+    },
+  }
+}
+
+/** What is written down of a CA's trouble, and whose turn it is to see whether it is over. */
+interface TroubleBook {
+  look(): Promise<AuthorityTrouble | undefined>
+  /** What `look` saw last, so that a CA that is well costs no write. */
+  latest(): AuthorityTrouble | undefined
+  enter(): Promise<boolean>
+  note(error: AcmeError, where: 'away' | 'there'): Promise<void>
+  clear(): Promise<void>
+  stopProbing(): void
+}
+
+function createTroubleBook({ table, clock, record }: AuthorityHealthDeps, ca: string): TroubleBook {
+  let seen: AuthorityTrouble | undefined
+  /** We are the one who may ask whether it is back. */
+  let isProbing = false
+  /** What it refuses us for may have been set right before we started: so we hear it ourselves. */
+  let hasHeard = false
+
+  const look = async (): Promise<AuthorityTrouble | undefined> => {
+    seen = await table.find(ca)
+    return seen && !hasHeard && isRefusal(seen) ? undefined : seen
+  }
+  return {
+    look,
+    latest: () => seen,
     enter: async () => {
       const trouble = await look()
-      if (!trouble) return true
+      if (!trouble) {
+        isProbing = seen !== undefined
+        return true
+      }
       const now = clock.now()
       if (trouble.heldUntil > now) return false
       if (!trouble.downSince) return true
@@ -102,20 +134,31 @@ export function createAuthorityHealth(
       isProbing = true
       return true
     },
-    noteError: async (error) => {
-      // Whatever it has against this order: it is there.
-      if (isVerdict(error)) return noteSuccess()
+    note: async (error, where) => {
       isProbing = false
-      const isTrouble = isTroubleAtCa(error)
-      troublesInARow = isTrouble ? troublesInARow + 1 : 0
-      const isDown = error.code === 'acme/unreachable' || isTrouble
-      if (concernsEverybody(error)) await note(error, isDown)
-      else if (troublesInARow >= TROUBLES_MAX) await note(error, true)
+      hasHeard = true
+      const now = clock.now()
+      const asked = error.retryAt ?? after(now, HOLD)
+      const least = after(now, HOLD_MIN)
+      seen = await table.worsen(ca, {
+        downSince: where === 'away' ? now : undefined,
+        heldUntil: asked > least ? asked : least,
+        code: error.code,
+        sentence: error.message,
+      })
+      const { downSince, heldUntil } = seen
+      record.authorityTroubled({ ca, code: error.code, why: error.message, downSince, heldUntil })
     },
-    noteSuccess,
-    noteAnswer: async () => {
-      // Answers that were of no use came to other steps, which are still to come.
-      if (seen?.code === 'acme/unreachable') await clear()
+    clear: async () => {
+      // What was under way when it told us to wait is no sign that the wait is over.
+      if (!seen || (seen.heldUntil > clock.now() && !isProbing)) return
+      isProbing = false
+      await table.clear(ca, seen.heldUntil)
+      seen = undefined
+      record.authorityBack({ ca })
+    },
+    stopProbing: () => {
+      isProbing = false
     },
   }
 }
@@ -126,9 +169,17 @@ function isVerdict(error: AcmeError): boolean {
 
 function toHealth(trouble: AuthorityTrouble | undefined, now: Date): KnownHealth {
   if (!trouble || trouble.heldUntil <= now) return { condition: { kind: 'up' }, error: undefined }
+  return { condition: toCondition(trouble), error: toError(trouble) }
+}
+
+function toCondition(trouble: AuthorityTrouble): CaCondition {
   const { downSince: since, heldUntil: until } = trouble
-  const condition: CaCondition = since ? { kind: 'down', since, until } : { kind: 'held', until }
-  return { condition, error: toError(trouble) }
+  if (!since) return { kind: 'held', until }
+  return { kind: isRefusal(trouble) ? 'refuses-us' : 'down', since, until }
+}
+
+function isRefusal({ code }: AuthorityTrouble): boolean {
+  return isAcmeErrorCode(code) && mayRefuseUs({ code })
 }
 
 function toError({ code, sentence, heldUntil }: AuthorityTrouble): AcmeError {

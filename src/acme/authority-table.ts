@@ -30,7 +30,7 @@ export interface AuthorityTable {
  * Of a CA that is away somebody finds out so each minute, as long as anybody needs it. When nobody has
  * for so long, we do not know that it was away all the time.
  */
-const TROUBLE_LASTS = minutes(10)
+const TROUBLE_LASTS = minutes(15)
 
 export function createAuthorityTable({
   store,

@@ -1,4 +1,4 @@
-import { type Duration, hours, minutes, type Urgency } from '../kernel/index.ts'
+import { after, type Duration, hours, minutes, type Urgency } from '../kernel/index.ts'
 
 /** How a CA stands towards one order, when it is to be decided where to place it. */
 export interface CaStanding {
@@ -16,6 +16,8 @@ export type CaCondition =
   | { readonly kind: 'up' }
   /** `until`: when somebody asks again whether it is back. */
   | { readonly kind: 'down'; readonly since: Date; readonly until?: Date | undefined }
+  /** It answers, and does not serve us: our account, or our profile. */
+  | { readonly kind: 'refuses-us'; readonly since: Date; readonly until?: Date | undefined }
   /** It has told all of us to wait. */
   | { readonly kind: 'held'; readonly until: Date }
 
@@ -29,6 +31,7 @@ export interface CaNeed {
   readonly waitingSince: Date
 }
 
+/** A CA that refuses us is as good as down. */
 export type CaObstacle = 'ca-down' | 'rate-limited' | 'paused'
 
 export type CaChoice =
@@ -104,7 +107,7 @@ function obstacleOf(
   { need, now }: NeedNow,
 ): Obstacle | undefined {
   if (isPaused) return { because: 'paused' }
-  if (health.kind === 'down') {
+  if (health.kind === 'down' || health.kind === 'refuses-us') {
     const { since, until } = health
     return {
       ...{ because: 'ca-down', since },
@@ -157,6 +160,15 @@ function consider(ca: string, obstacle: Obstacle, { need, now }: NeedNow): Obstr
     ...{ ca, because, until, isWorthIt },
     patient: { kind: 'wait', until: waitUntil, ca, because },
   }
+}
+
+/** An order takes a minute; what is open for longer than this is stuck. */
+const ORDER_PATIENCE: Duration = minutes(10)
+
+/** Has an order been open at its CA for longer than the certificate can wait for it? */
+export function isOverdue(orderedAt: Date, need: CaNeed, now: Date): boolean {
+  const isStuck = now >= after(orderedAt, ORDER_PATIENCE)
+  return isStuck && now.getTime() >= patienceEndsMs(need, orderedAt)
 }
 
 /** Until when waiting for the preferred CA does no harm. */

@@ -1,6 +1,6 @@
 import type { Certificate } from '../certs/index.ts'
 import { after, hours, minutes } from '../kernel/index.ts'
-import { type CaChoice, chooseCa } from './ca-choice.ts'
+import { type CaChoice, chooseCa, isOverdue } from './ca-choice.ts'
 import { wrongClock } from './clock-guard.ts'
 import { type DeskFacts, factsAt, type OpenElsewhere } from './desk-facts.ts'
 import type { Desks } from './desks.ts'
@@ -18,7 +18,9 @@ export type DeskChoice =
   | {
       readonly kind: 'go'
       readonly desk: Desk
-      readonly because: Extract<CaChoice, { readonly kind: 'go' }>['because'] | 'open-order'
+      readonly because:
+        | Extract<CaChoice, { readonly kind: 'go' }>['because']
+        | ('open-order' | 'order-stuck')
       /** An order at another CA that is not gone on with. */
       readonly leaving: OpenElsewhere | undefined
     }
@@ -44,20 +46,44 @@ export async function chooseDesk(
   if (certificate) return { kind: 'is-there', certificate }
 
   const row = latest && isOpen(latest) ? latest : undefined
-  const open = row && { row, owner: await desks.ofAccount(row.accountId) }
-  if (open?.owner) {
-    const { standing } = await factsAt(open.owner, need, open)
-    const alone = chooseCa({ authorities: [standing], need: toCaNeed(need), now: clock.now() })
-    if (alone.kind === 'go') {
-      return { kind: 'go', desk: open.owner, because: 'open-order', leaving: undefined }
-    }
-  }
+  const open = row && (await openElsewhere(row, need, { desks, office }))
+  const goingOn = open && (await goOn(open, need, { desks, office }))
+  if (goingOn) return goingOn
   const verdict = clockGuard.verdict()
   if (verdict.kind === 'wrong' && verdict.isRecent) {
     const [desk] = desks.preferred
     if (desk) return notNow('wait', { desk, error: wrongClock(verdict.skew, clock.now()) }, need)
   }
   return chooseAmong(desks.preferred, { need, open })
+}
+
+async function openElsewhere(
+  row: OrderRecord,
+  need: IssueNeed,
+  { desks, office }: { readonly desks: Desks; readonly office: OfficeDeps },
+): Promise<OpenElsewhere> {
+  const patience = isOverdue(row.createdAt, toCaNeed(need), office.clock.now()) ? 'over' : 'left'
+  return { row, owner: await desks.ofAccount(row.accountId), patience }
+}
+
+/** Where the order is, if it can be gone on with; but for one that is overdue, where another CA could do. */
+async function goOn(
+  open: OpenElsewhere,
+  need: IssueNeed,
+  { desks, office }: { readonly desks: Desks; readonly office: OfficeDeps },
+): Promise<DeskChoice | undefined> {
+  const { owner, patience } = open
+  if (!owner) return undefined
+  const { standing } = await factsAt(owner, need, open)
+  const now = office.clock.now()
+  const alone = chooseCa({ authorities: [standing], need: toCaNeed(need), now })
+  if (alone.kind !== 'go') return undefined
+  const others = desks.preferred.filter((desk) => desk !== owner)
+  if (patience === 'over' && others.length > 0) {
+    const choice = await chooseAmong(others, { need, open })
+    if (choice.kind === 'go') return { ...choice, because: 'order-stuck' }
+  }
+  return { kind: 'go', desk: owner, because: 'open-order', leaving: undefined }
 }
 
 function isOpen({ state }: OrderRecord): boolean {

@@ -36,7 +36,8 @@ async function describeDesk(desk: Desk): Promise<AuthorityStatus> {
   ])
   return {
     ...who,
-    health: condition.kind,
+    // For people, who read why: it cannot be used.
+    health: condition.kind === 'refuses-us' ? 'down' : condition.kind,
     heldUntil: condition.kind === 'up' ? undefined : condition.until,
     why: error?.message,
     budgets,

@@ -1,3 +1,4 @@
+import type { KnownHealth } from './authority-health.ts'
 import type { CaStanding } from './ca-choice.ts'
 import { AcmeError } from './errors.ts'
 import type { IssueNeed } from './issuer.ts'
@@ -12,6 +13,16 @@ export interface OpenElsewhere {
   readonly row: OrderRecord
   /** `undefined`: nobody knows any more which CA it was placed at. */
   readonly owner: Desk | undefined
+  /** `over`: it is open for longer than the certificate can wait for it. */
+  readonly patience: 'left' | 'over'
+}
+
+/**
+ * Who has no time left gets a certificate of the CA's default profile where ours was withdrawn, so
+ * that is no obstacle.
+ */
+export function isDefaultEnough({ urgency }: IssueNeed, error: AcmeError | undefined): boolean {
+  return urgency === 'expiring' && error?.code === 'acme/profile-unknown'
 }
 
 /** A desk, how it stands, and the error that says why not, if it does not stand well. */
@@ -32,7 +43,9 @@ export async function factsAt(
   const { authority, ledger, health, accounts } = desk
   const { name } = authority
   const { hostname, urgency, allowedCas } = need
-  const { condition, error } = await health.read()
+  const known = await health.read()
+  const isWell = isDefaultEnough(need, known.error)
+  const { condition, error } = isWell ? WELL : known
   const caa = allowedCas === undefined || allowedCas.includes(name) ? 'allows' : 'forbids'
   const rest = await restAt(desk, need)
   const isPaused = rest?.code === 'acme/paused'
@@ -59,6 +72,8 @@ export async function factsAt(
     hostsFault: limit === 'failures-per-name' ? byHost(denied) : undefined,
   }
 }
+
+const WELL: KnownHealth = { condition: { kind: 'up' }, error: undefined }
 
 /** Why the name has to rest at this CA, if it has to. */
 async function restAt(

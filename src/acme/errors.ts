@@ -164,6 +164,24 @@ export function leavesOrderOpen(error: AcmeError): boolean {
   )
 }
 
+/**
+ * It will not serve us as we are: our account or our profile. A refusal of one step (`unauthorized`)
+ * may be about that step alone, until others have heard the same.
+ */
+export function mayRefuseUs({ code }: Pick<AcmeError, 'code'>): boolean {
+  return (
+    code === 'acme/account-refused' ||
+    code === 'acme/profile-unknown' ||
+    code === 'acme/unauthorized'
+  )
+}
+
+/** The same for sure: whoever asks next would hear it, too. */
+export function refusesUs(error: Pick<AcmeError, 'code' | 'askedFor'>): boolean {
+  if (!mayRefuseUs(error)) return false
+  return error.code !== 'acme/unauthorized' || error.askedFor === 'common'
+}
+
 const SERVICE_UNAVAILABLE = 503
 
 /** Whoever asks next would get the same answer: the CA is away, or has had enough of all of us. */

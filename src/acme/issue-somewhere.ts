@@ -1,8 +1,9 @@
 import { after, type Hostname, minutes, type Reason } from '../kernel/index.ts'
 import { abandonOrder } from './abandon-order.ts'
 import { chooseDesk, type DeskChoice } from './choose-desk.ts'
+import { isDefaultEnough } from './desk-facts.ts'
 import type { Desks } from './desks.ts'
-import { AcmeError, concernsEverybody } from './errors.ts'
+import { AcmeError, concernsEverybody, mayRefuseUs } from './errors.ts'
 import { issueOnce } from './issue.ts'
 import type { Admission, IssueNeed, IssueOutcome } from './issuer.ts'
 import type { createLimiter } from './limiter.ts'
@@ -98,12 +99,13 @@ async function attemptAt(
   signal: AbortSignal,
 ): Promise<Attempt | 'not-now'> {
   // Asked again now that it is our turn: the CA may have told somebody to wait meanwhile.
-  if (!(await desk.health.enter())) return 'not-now'
+  const isPassedOver = isDefaultEnough(need, (await desk.health.read()).error)
+  if (!isPassedOver && !(await desk.health.enter())) return 'not-now'
   const startedMs = desk.clock.monotonicMs()
   for (let attempt = 1; ; attempt += 1) {
     try {
       const certificate = await issueOnce(need, desk, signal)
-      await desk.health.noteSuccess()
+      if (!isPassedOver) await desk.health.noteSuccess()
       const { hostname, id: certificateId, notAfter, renewAt } = certificate
       const ms = desk.clock.monotonicMs() - startedMs
       const ca = desk.authority.name
@@ -132,7 +134,8 @@ async function explain(thrown: AcmeError, { hostname }: IssueNeed, desk: Desk): 
   await health.noteError(error)
   await noteLimit(error, hostname, desk)
   const reason = toReason(error, { authority, hostname })
-  const mayTryElsewhere = isNotAboutHost(error)
+  const isRefusing = (await health.read()).condition.kind === 'refuses-us'
+  const mayTryElsewhere = isNotAboutHost(error) || (isRefusing && mayRefuseUs(error))
   if (error.code === 'acme/over-budget' && error.askedFor === 'common') {
     return { outcome: { kind: 'queued', reason }, mayTryElsewhere }
   }

@@ -1,6 +1,7 @@
 import { after } from '../kernel/index.ts'
 import { certificateIdOf } from './certificate-id.ts'
 import { wrongClock } from './clock-guard.ts'
+import { isDefaultEnough } from './desk-facts.ts'
 import { AcmeError } from './errors.ts'
 import { isReplaceable } from './order-kind.ts'
 import { overBudget } from './over-budget.ts'
@@ -15,14 +16,10 @@ import type { Desk, Work } from './work.ts'
  */
 export async function planOrder(work: Work, desk: Desk): Promise<OrderWanted> {
   const { need, hostname, account, signal } = work
-  const { protocol, profile } = desk
-  const { meta, renewalInfo } = await protocol.directory()
+  const { protocol } = desk
+  const { renewalInfo } = await protocol.directory()
   await refuseWrongClock(desk, signal)
-  if (profile !== undefined && !Object.hasOwn(meta.profiles, profile)) {
-    const offered = Object.keys(meta.profiles).join(', ')
-    const says = offered === '' ? 'it offers none' : `it offers ${offered}`
-    throw new AcmeError('acme/profile-unknown', `"${profile}", and ${says}`)
-  }
+  const profile = await profileFor(work, desk)
   const { replacing } = need
   const mayReplace =
     replacing !== undefined &&
@@ -30,6 +27,27 @@ export async function planOrder(work: Work, desk: Desk): Promise<OrderWanted> {
     (await isReplaceable(need, account.id, desk))
   const replaces = mayReplace ? certificateIdOf(replacing.chainPem) : undefined
   return { hostname, profile, replaces, notAfter: wishedEnd(desk) }
+}
+
+/** Ours, if the CA still offers it; its default for a certificate that has no time left. */
+async function profileFor(work: Work, desk: Desk): Promise<string | undefined> {
+  const { protocol, profile } = desk
+  if (profile === undefined) return undefined
+  const offers = async () => Object.keys((await protocol.directory()).meta.profiles)
+  if ((await offers()).includes(profile)) return profile
+  // What we know of it may be a day old.
+  await protocol.readClock(work.signal)
+  const offered = await offers()
+  if (offered.includes(profile)) return profile
+  const says = offered.length === 0 ? 'it offers none' : `it offers ${offered.join(', ')}`
+  const error = new AcmeError('acme/profile-unknown', `"${profile}", and ${says}`)
+  if (!isDefaultEnough(work.need, error)) throw error
+  tellDefaultTaken(work, desk)
+  return undefined
+}
+
+function tellDefaultTaken({ hostname }: Work, { authority, profile, record }: Desk): void {
+  record.defaultProfileTaken({ ca: authority.name, hostname, profile: profile ?? '' })
 }
 
 async function refuseWrongClock(
@@ -61,6 +79,10 @@ export async function placeOrder(work: Work, wanted: OrderWanted, desk: Desk): P
     if (!(error instanceof AcmeError)) throw error
     if (wanted.replaces !== undefined && mayBeAboutReplaces(error)) {
       return await placeWithoutReplaces(work, wanted, desk, error)
+    }
+    if (wanted.profile !== undefined && isDefaultEnough(work.need, error)) {
+      tellDefaultTaken(work, desk)
+      return await placeOrder(work, { ...wanted, profile: undefined }, desk)
     }
     const mayBeAboutNotAfter = wanted.notAfter && desk.authority.notAfter === 'unknown'
     if (!mayBeAboutNotAfter || error.code !== 'acme/bad-request') throw error

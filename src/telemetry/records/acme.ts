@@ -92,6 +92,14 @@ function createAuthorityRecord({
     }): void {
       log.warn('acme-replaces-refused', order)
     },
+    /** The profile was withdrawn, and the certificate could not wait for another setting. */
+    defaultProfileTaken(order: {
+      readonly ca: string
+      readonly hostname: string
+      readonly profile: string
+    }): void {
+      log.warn('acme-default-profile-taken', order)
+    },
     /** Not at the CA that is preferred; `because` says what is wrong with that one. */
     orderGoesElsewhere(order: {
       readonly ca: string

@@ -85,7 +85,7 @@ describeEachStore((openTestStore) => {
     expect(told.at(-1)).toBe('back')
   })
 
-  it('is down anew when nothing was heard of its trouble for ten minutes', async () => {
+  it('is down anew when nothing was heard of its trouble for a quarter of an hour', async () => {
     const { clock, node } = setUp(await openTestStore())
     const health = node()
     await health.noteError(unreachable)
@@ -93,7 +93,7 @@ describeEachStore((openTestStore) => {
     await clock.advance(minutes(10))
     await health.noteError(unreachable)
     expect((await health.read()).condition).toMatchObject({ kind: 'down', since: first })
-    await clock.advance(minutes(11))
+    await clock.advance(minutes(16))
     expect((await health.read()).condition).toEqual({ kind: 'up' })
     await health.noteError(unreachable)
     expect((await health.read()).condition).toMatchObject({ kind: 'down', since: clock.now() })
@@ -142,5 +142,40 @@ describeEachStore((openTestStore) => {
     expect((await health.read()).condition).toEqual({ kind: 'up' })
     await health.noteError(failure)
     expect((await health.read()).condition).toMatchObject({ kind: 'down', since: clock.now() })
+  })
+
+  it('refuses us, from the first word about our account on, for whoever has heard it', async () => {
+    const { clock, node } = setUp(await openTestStore())
+    const [one, restarted] = [node(), node()]
+    const problem = aProblem('userActionRequired', 403)
+    const refused = new AcmeError('acme/account-refused', 'new terms', { problem })
+    await one.noteError(refused)
+    const since = clock.now()
+    const condition = { kind: 'refuses-us', since, until: later(since, minutes(1)) }
+    expect(await one.read()).toMatchObject({ condition, error: { message: 'new terms' } })
+    // Who has just started may have been set up otherwise.
+    expect(await restarted.enter()).toBe(true)
+    await restarted.noteError(refused)
+    expect(await restarted.read()).toMatchObject({ condition })
+    expect(await restarted.enter()).toBe(false)
+    const another = node()
+    expect(await another.enter()).toBe(true)
+    await another.noteSuccess()
+    expect((await one.read()).condition).toEqual({ kind: 'up' })
+  })
+
+  it('refuses us when it says so of one step after another, and stays so', async () => {
+    const { clock, node } = setUp(await openTestStore())
+    const health = node()
+    const problem = aProblem('unauthorized', 403)
+    const refused = new AcmeError('acme/unauthorized', 'deactivated', { problem })
+    for (let count = 0; count < 4; count += 1) await health.noteError(refused)
+    expect((await health.read()).condition).toEqual({ kind: 'up' })
+    await health.noteError(refused)
+    const since = clock.now()
+    await clock.advance(minutes(1))
+    expect(await health.enter()).toBe(true)
+    await health.noteError(refused)
+    expect((await health.read()).condition).toMatchObject({ kind: 'refuses-us', since })
   })
 })

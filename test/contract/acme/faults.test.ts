@@ -166,6 +166,7 @@ describe.skipIf(pebbleIsMissing)(`faults of a CA ${pebbleLabel}`, () => {
       },
     })
     world.front.reset()
+    await letTimePass()
     expect((await issue(hostname)).kind).toBe('issued')
   })
 

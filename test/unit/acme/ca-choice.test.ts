@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CaNeed, type CaStanding, chooseCa } from '../../../src/acme/ca-choice.ts'
+import { type CaNeed, type CaStanding, chooseCa, isOverdue } from '../../../src/acme/ca-choice.ts'
 import { days, hours, minutes } from '../../../src/kernel/index.ts'
 
 const now = new Date('2026-11-22T12:00:00Z')
@@ -184,5 +184,33 @@ describe('the choice of a CA', () => {
       aStanding('three'),
     )
     expect(answer).toEqual({ kind: 'go', ca: 'three', because: 'caa' })
+  })
+
+  it('treats a CA that refuses us as one that is down', () => {
+    const refusing = (sinceMs: number): Partial<CaStanding> => ({
+      health: { kind: 'refuses-us', since: ago(sinceMs), until: inMs(minutes(1)) },
+    })
+    for (const [need, sinceMs] of [
+      ...([[first, minutes(7)] as const, [first, minutes(10)] as const] as const),
+      ...([[renewal, days(3)] as const] as const),
+      [{ ...renewal, urgency: 'expiring' }, 0] as const,
+    ]) {
+      const asDown = choiceOf(need, down(sinceMs, inMs(minutes(1))))
+      expect(choiceOf(need, refusing(sinceMs))).toEqual(asDown)
+    }
+    expect(choiceOf(first, refusing(minutes(10)))).toMatchObject({ kind: 'go', ca: 'second' })
+  })
+})
+
+describe('an order that is open for long', () => {
+  const late: CaNeed = { ...renewal, urgency: 'expiring', notAfter: inMs(hours(20)) }
+  it.each([
+    ['a first certificate, after ten minutes', first, minutes(10), true],
+    ['a first certificate, before that', first, minutes(9), false],
+    ['a certificate that ends soon, after ten minutes', late, minutes(10), true],
+    ['a certificate that ends soon, before that', late, minutes(9), false],
+    ['a renewal that has time', renewal, days(5), false],
+  ] as const)('is overdue for %s', (_, need, openFor, isSo) => {
+    expect(isOverdue(ago(openFor), need, now)).toBe(isSo)
   })
 })
