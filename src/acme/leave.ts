@@ -17,6 +17,8 @@ export async function leaveCas(
   signal: AbortSignal,
 ): Promise<void> {
   const { orders, challenges, record } = office
+  // Whoever comes back meanwhile has an order of its own, which is none of ours.
+  const latest = await orders.latest(hostname)
   for (const order of await orders.authorized(hostname)) {
     const desk = await desks.ofAccount(order.accountId)
     if (desk) {
@@ -26,10 +28,10 @@ export async function leaveCas(
     }
     await orders.forgetAuthorizations(order.id)
   }
-  const latest = await orders.latest(hostname)
   if (!latest) return
   await orders.fail(latest.id, 'the host left')
-  await challenges.withdraw(hostname)
+  const hasComeBack = (await orders.latest(hostname))?.id !== latest.id
+  if (!hasComeBack) await challenges.withdraw(hostname)
 }
 
 async function giveUpAuthorizations(
