@@ -76,7 +76,9 @@ export interface OrderDraft
   readonly sealedKey: SealedBytes
 }
 
-const OPEN = ['intended', 'placed']
+/** As the table counts them, of which a host has one at most; `finalizing` was never written. */
+const OPEN = ['intended', 'placed', 'finalizing']
+const ENDED = ['issued', 'failed']
 /** What remains where a key was. */
 const NOTHING = Buffer.alloc(0)
 /** Engines bound the parameters of a statement: SQLite at 32,766, PostgreSQL at 65,535. */
@@ -183,15 +185,16 @@ async function prune(
   const old = db
     .selectFrom('acme_orders')
     .select('id')
+    .where('state', 'in', ENDED)
     .where('updated_at', '<', endedBefore.getTime())
-    .where(({ or, eb, and, exists, selectFrom }) => {
+    .where(({ or, eb, exists, selectFrom }) => {
       const later = selectFrom('acme_orders as later')
         .select('later.id')
         .whereRef('later.hostname', '=', 'acme_orders.hostname')
         .whereRef('later.account_id', '=', 'acme_orders.account_id')
         .where('later.state', '=', 'issued')
         .whereRef('later.created_at', '>', 'acme_orders.created_at')
-      return or([eb('state', '=', 'failed'), and([eb('state', '=', 'issued'), exists(later)])])
+      return or([eb('state', '=', 'failed'), exists(later)])
     })
     .limit(limit)
   const pruned = await db.deleteFrom('acme_orders').where('id', 'in', old).executeTakeFirst()

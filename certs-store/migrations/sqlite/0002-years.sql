@@ -99,8 +99,9 @@ create index certificates_by_source on certificates (source, key_type, not_after
 
 -- The authorizations of an order, to be deactivated when its host leaves: a JSON array of URLs.
 alter table acme_orders add column authorizations text;
-create index acme_orders_ended on acme_orders (updated_at)
-  where state in ('issued', 'failed');
+-- Not only of some states: with parameters, SQLite cannot see that such an index would do.
+create index acme_orders_by_state on acme_orders (state, updated_at);
+create index acme_orders_by_url on acme_orders (url) where url is not null;
 
 -- The CA's token buckets as we count them: when each will be full again. A full one has no row.
 create table acme_ledger (
