@@ -16,6 +16,7 @@ const ASK_AGAIN_AFTER_FAULT = hours(1)
 /** Later by up to so much: those who asked together need not come back together. */
 const SPREAD_SHARE = 0.1
 
+/** Of what is over, what no CA issued, and what has no id to ask by. */
 const NEVER: WindowAnswer = { kind: 'none', askAt: undefined }
 
 /**
@@ -43,7 +44,7 @@ export async function askWindow(
     await desk.questions.noteSuccess()
     if (!advice) {
       desk.record.windowAsked({ ...tell, outcome: 'none' })
-      return NEVER
+      return { kind: 'none', askAt: laterBy(desk, after(desk.clock.now(), ASK_AGAIN_MAX)) }
     }
     const { info, retryAt } = advice
     const { suggestedWindow: window, explanationURL: explanationUrl } = info

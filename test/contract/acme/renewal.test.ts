@@ -142,6 +142,21 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`renewing ${pebble
     expect(await issuer.askWindow({ ...certificate, source: 'customer' }, never)).toEqual(never1)
   })
 
+  it('asks again in a day when the CA offers no windows for a while', async () => {
+    const certificate = await issued()
+    const without = (body: string) =>
+      JSON.stringify({ ...JSON.parse(body), renewalInfo: undefined })
+    world.front.inject({ on: 'directory', fault: { kind: 'replace', body: without } })
+    await issuer.checkHealth(never)
+    const answer = await issuer.askWindow(certificate, never)
+    expect(answer.kind).toBe('none')
+    const waitMs = (answer.askAt?.getTime() ?? 0) - Date.now()
+    expect(waitMs).toBeGreaterThan(hours(23))
+    expect(waitMs).toBeLessThanOrEqual(days(1))
+    await issuer.checkHealth(never)
+    expect(await issuer.askWindow(certificate, never)).toMatchObject({ kind: 'window' })
+  })
+
   it('says what it replaces, with another key, and once more the next time', async () => {
     const first = await issued()
     expect(orders()).toMatchObject([expect.not.objectContaining({ replaces: expect.anything() })])
@@ -254,6 +269,22 @@ describe.skipIf(pebbleIsMissing || !pebbleIsAtLeast('2.8.0'))(`renewing ${pebble
     world.front.reset()
     await activated(await issuer.issue({ hostname }, never))
     expect(world.front.count('order-new')).toBe(1)
+  })
+
+  it('leaves the order alone with which a host comes back meanwhile', async () => {
+    const { hostname } = await issued()
+    const unavailable = { kind: 'problem', status: 500, type: 'serverInternal' } as const
+    const comeBack = async () => {
+      world.front.inject({ on: 'finalize', fault: unavailable })
+      expect((await issuer.issue({ hostname }, never)).kind).toBe('refused')
+    }
+    const whileGone = { kind: 'notify', when: 'after', tell: comeBack } as const
+    world.front.inject({ on: 'authorization', fault: whileGone })
+    await issuer.leave(hostname, never)
+    expect((await issuer.describe()).openOrders).toMatchObject([{ hostname }])
+    const placed = world.front.count('order-new')
+    expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
+    expect(world.front.count('order-new')).toBe(placed)
   })
 
   it('throws when the CA cannot be asked to forget, and goes on where it was', async () => {
