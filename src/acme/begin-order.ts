@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto'
 import type { StoreTransaction } from '../certs/index.ts'
 import { newId } from '../kernel/index.ts'
 import { VaultError } from '../vault/index.ts'
-import { LATENESS_MS_MAX } from './budget.ts'
 import { AcmeError, isFailedValidation, leavesOrderOpen } from './errors.ts'
 import type { OrderKind } from './limits.ts'
 import { createOrderKey, openOrderKey } from './order-key.ts'
@@ -87,7 +86,7 @@ async function pickUp(work: Work, row: OrderRecord, desk: Desk): Promise<OpenOrd
   record.orderPickedUp({ hostname, state: row.state })
   if (row.url === undefined) {
     const found = await findUnwritten(work, desk)
-    if (!found) return { row, key, order: await placeLate(work, row, desk) }
+    if (!found) return { row, key, order: await placeAgain(work, row, desk) }
     await orders.place(row.id, found)
     return { row: { ...row, url: found.url }, key, order: found }
   }
@@ -115,14 +114,14 @@ async function readPlaced(
   }
 }
 
-/** What was taken for it from the budget has come back since, if it was written down long ago. */
-async function placeLate(work: Work, row: OrderRecord, desk: Desk): Promise<Order> {
-  const { clock, store } = desk
+/**
+ * Asks for it once more. The CA may have heard the first time, and counts each asking, even if it
+ * hands out the same order; so it costs again.
+ */
+async function placeAgain(work: Work, row: OrderRecord, desk: Desk): Promise<Order> {
   const wanted = await planOrder(work, desk)
-  if (clock.now().getTime() - row.createdAt.getTime() > LATENESS_MS_MAX) {
-    const kind = await orderKindOf(work.need, work.account.id, desk)
-    await store.transaction((trx) => spend(work, kind, desk, trx))
-  }
+  const kind = await orderKindOf(work.need, work.account.id, desk)
+  await desk.store.transaction((trx) => spend(work, kind, desk, trx))
   return placeOrGiveUp(work, row, wanted, desk)
 }
 

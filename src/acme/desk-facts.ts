@@ -58,8 +58,9 @@ export async function factsAt(
     return { desk, standing, error: rest, hostsFault: isPaused ? undefined : byHost(rest) }
   }
   const asItIs: DeskFacts = { desk, standing, error, hostsFault: undefined }
-  // What an open order costs was taken when it was written down.
-  if (error || open?.owner === desk) return asItIs
+  // An order that was placed has been paid for.
+  const isPaidFor = open?.owner === desk && open.row.url !== undefined
+  if (error || isPaidFor) return asItIs
   const kind = await orderKindOf(need, (await accounts.known())?.id, desk)
   const verdict = await ledger.peek({ ca: authority, kind, urgency, hostname })
   if (verdict.kind === 'allowed') return asItIs

@@ -51,8 +51,8 @@ export interface OrderToPlace {
 export interface Ledger {
   /**
    * Takes what the order costs, in the transaction that writes down its intention: two nodes never
-   * spend the same. At most two statements, none for a CA without limits. Somebody who places an
-   * order that was written down more than `LATENESS_MS_MAX` ago spends once more.
+   * spend the same. At most two statements, none for a CA without limits. Who asks the CA a
+   * second time, as the answer was lost, spends once more.
    */
   spend(order: OrderToPlace, trx: Transaction<Schema>): Promise<BudgetVerdict>
   /** What `spend` would say now. */

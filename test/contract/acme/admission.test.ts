@@ -70,6 +70,29 @@ describe.skipIf(pebbleIsMissing)(`orders within limits ${pebbleLabel}`, () => {
     expect(world.front.count('order-new')).toBe(1)
   })
 
+  it('spends again for an order that is asked for again, as its answer was lost', async () => {
+    await using store = await openSqliteTestStore()
+    await using issuer = anIssuer(world, store, limited({ 'orders-per-account': '4/10h' }))
+    await issuer.issue({ hostname: aHostname() }, never)
+    expect(await issuer.room('first')).toBe(2)
+    world.front.reset()
+    world.front.inject({ on: 'order-new', fault: { kind: 'drop-before' } })
+    const hostname = aHostname()
+    expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
+    expect(world.front.count('order-new')).toBe(2)
+    expect(await issuer.room('first')).toBe(0)
+  })
+
+  it('asks for no order again that the budget has no room for', async () => {
+    await using store = await openSqliteTestStore()
+    await using issuer = anIssuer(world, store, limited({ 'orders-per-account': '2/10h' }))
+    world.front.inject({ on: 'order-new', fault: { kind: 'drop-before' } })
+    const hostname = aHostname()
+    expect(await issuer.issue({ hostname }, never)).toMatchObject({ kind: 'queued' })
+    expect(await issuer.admit({ hostname })).toMatchObject({ kind: 'queue' })
+    expect(world.front.count('order-new')).toBe(1)
+  })
+
   it('lets a name rest whose validation failed too often, and others go on', async () => {
     await using store = await openSqliteTestStore()
     await using issuer = anIssuer(world, store, limited({ 'failures-per-name': '1/10h' }))
