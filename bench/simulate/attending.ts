@@ -15,7 +15,7 @@ import {
   planAttendance,
   soakEnds,
 } from '../../src/lifecycle/index.ts'
-import { type CertificateBook, type HeldCertificate, toLife } from './certificate-book.ts'
+import type { CertificateBook, HeldCertificate, WaitingCertificate } from './certificate-book.ts'
 import type { SimulatedNeed } from './choosing.ts'
 import { type Fleet, REASONS } from './fleet.ts'
 import type { RefusedBecause, SimulatedIssuer } from './issuing.ts'
@@ -88,6 +88,7 @@ interface Run {
   /** The certificate in use. */
   readonly current: HeldCertificate | undefined
   readonly life: HeldLife | undefined
+  readonly waiting: WaitingCertificate | undefined
   state: Host
 }
 
@@ -96,12 +97,12 @@ export function createAttending(deps: AttendingDeps): Attending {
 
   const openRun = (host: number, via: Via, nowMs: number): Run => {
     const context = { now: new Date(nowMs), random, idleAfter: IDLE_AFTER }
-    const current = book.current(host)
+    const waiting = book.waiting(host)
+    const current = waiting?.current ?? book.current(host)
     const state = fleet.read(host, context.now)
     // Whoever's turn in the line has come is due, whatever was guessed when it was put there.
     const due = via === 'queue' ? { ...state, nextAttemptAt: context.now } : state
-    const life = current && toHeldLife(current)
-    return { host, via, nowMs, context, current, life, state: due }
+    return { host, via, nowMs, context, current, life: current?.life, waiting, state: due }
   }
   const move = (run: Run, event: HostEvent): void => {
     meter.counts.moves += 1
@@ -132,8 +133,9 @@ export function createAttending(deps: AttendingDeps): Attending {
     }
     release(run)
   }
-  const putToUse = (run: Run, certificate: HeldCertificate, life: HeldLife): void => {
+  const putToUse = (run: Run, certificate: HeldCertificate): void => {
     const { host, nowMs, current } = run
+    const { life } = certificate
     book.activate(host, certificate)
     meter.counts.putToUse += 1
     agenda.ends(host, nearsEndMs(life))
@@ -145,13 +147,13 @@ export function createAttending(deps: AttendingDeps): Attending {
     const { host, nowMs, context, current, life, state } = run
     const { now } = context
     if (current) meter.noteLateness(nowMs - current.renewAtMs)
-    const waiting = toHeldLife(certificate)
+    const waiting = certificate.life
     const until = soakEnds({ host: state, current: life, waiting, now }, RULES)
-    if (!life || until <= now) {
-      putToUse(run, certificate, waiting)
+    if (!current || until <= now) {
+      putToUse(run, certificate)
       return
     }
-    book.save(host, certificate)
+    book.save(host, { certificate, current })
     soakOn(run, until)
   }
   const soakOn = (run: Run, until: Date): void => {
@@ -226,14 +228,12 @@ export function createAttending(deps: AttendingDeps): Attending {
     if (life) move(run, { kind: 'served', life })
     release(run)
   }
-  const goAlong = (run: Run, waiting: HeldCertificate | undefined): void => {
-    const { via, state, context, life } = run
-    const waitingLife = waiting && toHeldLife(waiting)
-    const facts = { host: state, via, current: life, waiting: waitingLife, now: context.now }
-    const attendance = planAttendance(facts, RULES)
-    if (attendance.kind === 'use-waiting' && waiting && waitingLife) {
-      putToUse(run, waiting, waitingLife)
-    } else if (attendance.kind === 'let-soak') soakOn(run, attendance.until)
+  const goAlong = (run: Run): void => {
+    const { via, state, context, life, waiting } = run
+    const facts = { host: state, via, current: life, now: context.now }
+    const attendance = planAttendance({ ...facts, waiting: waiting?.certificate.life }, RULES)
+    if (attendance.kind === 'use-waiting' && waiting) putToUse(run, waiting.certificate)
+    else if (attendance.kind === 'let-soak') soakOn(run, attendance.until)
     else look(run, attendance.kind)
   }
   const look = (run: Run, what: Attendance['kind']): void => {
@@ -271,15 +271,15 @@ export function createAttending(deps: AttendingDeps): Attending {
     const run = openRun(host, 'due', nowMs)
     const { current } = run
     if (!current || current.notAfterMs <= nowMs) return
-    if (book.waiting(host)) {
+    if (run.waiting) {
       agenda.asks(host, nowMs + HOUR_MS)
       return
     }
-    const answer = issuer.ask(host, current, nowMs)
+    const answer = issuer.ask(host, current, run.context.now)
     if (answer === 'down') agenda.asks(host, nowMs + POLL_MS * random.fraction())
     if (answer === 'down' || answer === current) return
     book.replan(host, answer)
-    const life = toLife(answer)
+    const { life } = answer
     const urgency = urgencyOf(run.state, life, run.context)
     move(run, { kind: 'renewal-moved', renewAt: life.renewAt, urgency })
     if (run.state.queuedAt) fleet.write(host, run.state)
@@ -288,18 +288,12 @@ export function createAttending(deps: AttendingDeps): Attending {
 
   return {
     attend: (host, via, nowMs) => {
-      const run = openRun(host, via, nowMs)
       meter.counts.looks += 1
-      goAlong(run, book.waiting(host))
+      goAlong(openRun(host, via, nowMs))
     },
     end,
     ask,
   }
-}
-
-/** As `planAttendance` reads it. */
-function toHeldLife(certificate: HeldCertificate): HeldLife {
-  return { ...toLife(certificate), createdAt: new Date(certificate.heldSinceMs) }
 }
 
 interface Held {

@@ -1,5 +1,5 @@
 import type { RenewalCause } from '../../src/acme/index.ts'
-import type { CertificateLife } from '../../src/hosts/index.ts'
+import type { HeldLife } from '../../src/lifecycle/index.ts'
 
 /** A certificate that Postern holds, with its plan. */
 export interface HeldCertificate {
@@ -13,14 +13,22 @@ export interface HeldCertificate {
   /** What the CA suggested when it was last asked; `NaN`: nothing. */
   readonly windowStartMs: number
   readonly windowEndMs: number
+  /** The same as the decisions read it. Dates are a quarter of all the work: made once. */
+  readonly life: HeldLife
+}
+
+/** One that waits out its soak, and the one that it will replace. */
+export interface WaitingCertificate {
+  readonly certificate: HeldCertificate
+  readonly current: HeldCertificate
 }
 
 /** The certificates that hosts use, and those that wait out their soak. */
 export interface CertificateBook {
   current(host: number): HeldCertificate | undefined
-  waiting(host: number): HeldCertificate | undefined
+  waiting(host: number): WaitingCertificate | undefined
   /** Keeps one that is not used yet. */
-  save(host: number, certificate: HeldCertificate): void
+  save(host: number, waiting: WaitingCertificate): void
   /** Puts it to use. */
   activate(host: number, certificate: HeldCertificate): void
   /** The one in use has another plan. */
@@ -50,7 +58,7 @@ const FIELDS = 8
 
 export function createCertificateBook(hosts: number): CertificateBook {
   const records = new Float64Array(hosts * FIELDS)
-  const waiting = new Map<number, HeldCertificate>()
+  const waitingOf = new Map<number, WaitingCertificate>()
   const isWaiting = new Uint8Array(hosts)
   const countByLifetime = new Map<number, number>()
   let inUse = 0
@@ -84,7 +92,7 @@ export function createCertificateBook(hosts: number): CertificateBook {
       const at = host * FIELDS
       const notAfterMs = records[at + NOT_AFTER] ?? 0
       if (notAfterMs === 0) return undefined
-      return {
+      return withLife({
         notAfterMs,
         ca: records[at + CA] ?? 0,
         because: CAUSES[records[at + CAUSE] ?? 0] ?? 'ca-suggested-it',
@@ -93,16 +101,16 @@ export function createCertificateBook(hosts: number): CertificateBook {
         renewAtMs: records[at + RENEW_AT] ?? 0,
         windowStartMs: records[at + WINDOW_START] ?? 0,
         windowEndMs: records[at + WINDOW_END] ?? 0,
-      }
+      })
     },
-    waiting: (host) => (isWaiting[host] === 1 ? waiting.get(host) : undefined),
-    save: (host, certificate) => {
+    waiting: (host) => (isWaiting[host] === 1 ? waitingOf.get(host) : undefined),
+    save: (host, waiting) => {
       isWaiting[host] = 1
-      waiting.set(host, certificate)
+      waitingOf.set(host, waiting)
     },
     activate: (host, certificate) => {
       isWaiting[host] = 0
-      waiting.delete(host)
+      waitingOf.delete(host)
       use(host, certificate)
     },
     replan: use,
@@ -115,17 +123,25 @@ export function createCertificateBook(hosts: number): CertificateBook {
   }
 }
 
-/** As the state machine reads it. */
-export function toLife({
-  notBeforeMs,
-  notAfterMs,
-  renewAtMs,
-  because,
-}: HeldCertificate): CertificateLife {
-  return {
+function withLife(certificate: Omit<HeldCertificate, 'life'>): HeldCertificate {
+  const { notBeforeMs, notAfterMs, renewAtMs, heldSinceMs, because } = certificate
+  const life: HeldLife = {
     notBefore: new Date(notBeforeMs),
     notAfter: new Date(notAfterMs),
     renewAt: new Date(renewAtMs),
     renewBecause: because,
+    createdAt: new Date(heldSinceMs),
+  }
+  // Written out: ten million copies of ten fields.
+  return {
+    life,
+    ca: certificate.ca,
+    because,
+    notBeforeMs,
+    notAfterMs,
+    heldSinceMs,
+    renewAtMs,
+    windowStartMs: certificate.windowStartMs,
+    windowEndMs: certificate.windowEndMs,
   }
 }

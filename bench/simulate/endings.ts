@@ -17,7 +17,7 @@ const LONG_ENOUGH_MS = 48 * HOUR_MS
  */
 export function judgeEnd(
   host: number,
-  { renewAtMs, notAfterMs }: HeldCertificate,
+  { renewAtMs, notAfterMs }: Pick<HeldCertificate, 'renewAtMs' | 'notAfterMs'>,
   {
     population,
     outages,

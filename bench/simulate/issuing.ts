@@ -1,4 +1,4 @@
-import { type OrderKind, planRenewal, type RenewalCause } from '../../src/acme/index.ts'
+import { type OrderKind, planRenewal } from '../../src/acme/index.ts'
 import { type Duration, days, type Random, type Urgency } from '../../src/kernel/index.ts'
 import type { HeldCertificate } from './certificate-book.ts'
 import {
@@ -12,7 +12,7 @@ import {
   type Trouble,
 } from './choosing.ts'
 import type { Meter } from './meter.ts'
-import type { AcceptedOrder } from './modelled-ca.ts'
+import type { AcceptedOrder, ModelledCertificate } from './modelled-ca.ts'
 import type { Population } from './population.ts'
 import { HOUR_MS } from './scenario.ts'
 
@@ -39,7 +39,7 @@ export interface SimulatedIssuer {
   issue(need: SimulatedNeed, admitted: number): SimulatedOutcome
   room(urgency: Urgency, nowMs: number): number
   /** Asks the CA for the window of a certificate, and plans anew if it has changed. */
-  ask(host: number, certificate: HeldCertificate, nowMs: number): HeldCertificate | 'down'
+  ask(host: number, certificate: HeldCertificate, now: Date): HeldCertificate | 'down'
   /**
    * Until when somebody who waits for a CA that is away will find nothing new, `latestMs` at most,
    * and how often it will look in vain.
@@ -66,6 +66,12 @@ export interface IssuingDeps {
   readonly random: Random
   /** Does a node die between an order and its end? */
   readonly isLost: (nowMs: number) => boolean
+}
+
+/** What is known of a certificate before its renewal is planned. */
+interface IssuedCertificate extends ModelledCertificate {
+  readonly ca: number
+  readonly life: Pick<HeldCertificate['life'], 'notBefore' | 'notAfter' | 'createdAt'>
 }
 
 interface OpenOrder extends AcceptedOrder {
@@ -130,7 +136,8 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
     pausedMs[index]?.set(host, nowMs)
     return { kind: 'refused', because: 'paused' }
   }
-  const finish = (host: number, opened: OpenOrder, nowMs: number): SimulatedOutcome => {
+  const finish = (host: number, opened: OpenOrder, now: Date): SimulatedOutcome => {
+    const nowMs = now.getTime()
     const { ca, ledger } = at(cas, opened.ca)
     if (!ca.isUp(nowMs)) return findDown(opened.ca, nowMs)
     open.delete(host)
@@ -143,28 +150,48 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
     const ofCa = at(hasIssued, opened.ca)
     ofCa[host] = 1
     meter.counts.certificates += 1
-    const saved = { ...UNPLANNED, ...issued, ca: opened.ca, heldSinceMs: nowMs }
-    return { kind: 'issued', certificate: withWindow(host, saved, nowMs) }
+    const { notBeforeMs, notAfterMs } = issued
+    const [notBefore, notAfter] = [new Date(notBeforeMs), new Date(notAfterMs)]
+    const life = { notBefore, notAfter, createdAt: now }
+    const saved = { ca: opened.ca, notBeforeMs, notAfterMs, life }
+    return { kind: 'issued', certificate: planned(host, saved, now) }
   }
-  const withWindow = (
-    host: number,
-    certificate: HeldCertificate,
-    nowMs: number,
-  ): HeldCertificate => {
-    const window = at(cas, certificate.ca).ca.window(host, certificate, nowMs)
-    if (window.startMs === certificate.windowStartMs) return certificate
-    return { ...certificate, ...planned(certificate, window, { nowMs, random }) }
+  /** Asks for the window, and plans. `now` is when it is done. */
+  const planned = (host: number, issued: IssuedCertificate, now: Date): HeldCertificate => {
+    const { ca, notBeforeMs, notAfterMs, life } = issued
+    const { startMs, endMs } = at(cas, ca).ca.window(host, issued, now.getTime())
+    const plan = planRenewal(
+      {
+        life: { start: life.notBefore, end: life.notAfter },
+        window: { start: new Date(startMs), end: new Date(endMs) },
+        ...{ term: TERM, now, heldSince: life.createdAt },
+      },
+      random,
+    )
+    return {
+      ...{ ca, notBeforeMs, notAfterMs, heldSinceMs: life.createdAt.getTime() },
+      ...{ renewAtMs: plan.renewAt.getTime(), because: plan.because },
+      ...{ windowStartMs: startMs, windowEndMs: endMs },
+      life: {
+        notBefore: life.notBefore,
+        notAfter: life.notAfter,
+        createdAt: life.createdAt,
+        renewAt: plan.renewAt,
+        renewBecause: plan.because,
+      },
+    }
   }
-  const attempt = (need: SimulatedNeed, index: number, nowMs: number): SimulatedOutcome => {
-    const { host } = need
+  const attempt = (need: SimulatedNeed, index: number): SimulatedOutcome => {
+    const { host, now } = need
+    const nowMs = now.getTime()
     const left = open.get(host)
     if (left?.ca === index) {
       meter.counts.resumedOrders += 1
-      return finish(host, left, nowMs)
+      return finish(host, left, now)
     }
     const placed = place(index, need, nowMs)
     if ('kind' in placed) return placed
-    if (!deps.isLost(nowMs)) return finish(host, placed, nowMs)
+    if (!deps.isLost(nowMs)) return finish(host, placed, now)
     open.set(host, placed)
     return { kind: 'lost' }
   }
@@ -173,12 +200,11 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
     admit,
     // Once more elsewhere, if a CA turns out to be away (`src/acme/issue-somewhere.ts`).
     issue: (need, admitted) => {
-      const nowMs = need.now.getTime()
-      const outcome = attempt(need, admitted, nowMs)
+      const outcome = attempt(need, admitted)
       if (outcome.kind !== 'refused' || outcome.because === 'rejected') return outcome
       const next = admit(need)
       if (next.kind !== 'go' || next.ca === admitted) return outcome
-      return attempt(need, next.ca, nowMs)
+      return attempt(need, next.ca)
     },
     room: (urgency, nowMs) => {
       const kind: OrderKind = urgency === 'first' ? 'first' : 'renewal'
@@ -189,9 +215,12 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
       }
       return 0
     },
-    ask: (host, certificate, nowMs) => {
+    ask: (host, certificate, now) => {
       const { ca } = at(cas, certificate.ca)
-      return ca.isUp(nowMs) ? withWindow(host, certificate, nowMs) : 'down'
+      const nowMs = now.getTime()
+      if (!ca.isUp(nowMs)) return 'down'
+      const { startMs } = ca.window(host, certificate, nowMs)
+      return startMs === certificate.windowStartMs ? certificate : planned(host, certificate, now)
     },
     waitInVain: (need, latestMs) => {
       const nowMs = need.now.getTime()
@@ -235,33 +264,4 @@ function lastWait(
     else waits = middle
   }
   return waits
-}
-
-const UNPLANNED: Pick<HeldCertificate, 'renewAtMs' | 'because' | 'windowStartMs' | 'windowEndMs'> =
-  {
-    ...{ renewAtMs: Number.NaN, because: 'two-thirds-used' },
-    ...{ windowStartMs: Number.NaN, windowEndMs: Number.NaN },
-  }
-
-function planned(
-  { notBeforeMs, notAfterMs, heldSinceMs }: HeldCertificate,
-  { startMs, endMs }: { readonly startMs: number; readonly endMs: number },
-  { nowMs, random }: { readonly nowMs: number; readonly random: Random },
-): Plan {
-  const life = { start: new Date(notBeforeMs), end: new Date(notAfterMs) }
-  const window = { start: new Date(startMs), end: new Date(endMs) }
-  const now = new Date(nowMs)
-  const heldSince = heldSinceMs === nowMs ? now : new Date(heldSinceMs)
-  const { renewAt, because } = planRenewal({ life, window, term: TERM, now, heldSince }, random)
-  return {
-    ...{ renewAtMs: renewAt.getTime(), because },
-    ...{ windowStartMs: startMs, windowEndMs: endMs },
-  }
-}
-
-interface Plan {
-  readonly renewAtMs: number
-  readonly because: RenewalCause
-  readonly windowStartMs: number
-  readonly windowEndMs: number
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { createCalendar, MINUTE_MS } from '../../../bench/simulate/calendar.ts'
-import type { HeldCertificate } from '../../../bench/simulate/certificate-book.ts'
 import { judgeEnd } from '../../../bench/simulate/endings.ts'
 import { createWaitingLine } from '../../../bench/simulate/waiting-line.ts'
 import { days, hours } from '../../../src/kernel/index.ts'
@@ -68,10 +67,7 @@ describe('the line', () => {
 })
 
 describe('the end of a certificate', () => {
-  const certificate: HeldCertificate = {
-    ...{ ca: 0, notBeforeMs: 0, notAfterMs: days(90), heldSinceMs: 0, renewAtMs: days(60) },
-    ...{ because: 'ca-suggested-it', windowStartMs: 0, windowEndMs: 0 },
-  }
+  const certificate = { renewAtMs: days(60), notAfterMs: days(90) }
   const judged = (wrong: readonly [number, number], outage: readonly [number, number]) =>
     judgeEnd(0, certificate, {
       population: {
