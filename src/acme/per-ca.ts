@@ -40,7 +40,10 @@ interface ValueForm {
 type Entry = readonly [ca: string | undefined, value: string]
 
 function faultIn([ca, value]: Entry, { pattern, form }: ValueForm): string | undefined {
-  if (ca !== undefined && !findCertificateAuthority(ca)) return `"${ca}" is no CA`
+  // Not repeated: it may be the beginning of a secret that has a "=" in it.
+  if (ca !== undefined && !findCertificateAuthority(ca)) {
+    return `what stands before the first "=" is no CA, and the whole is not of the form ${form}`
+  }
   return pattern.test(value) ? undefined : `not of the form ${form}`
 }
 

@@ -6,6 +6,8 @@ const eab = perCa({ pattern: /^[^:\s]+:[A-Za-z0-9+/_=-]+$/, form: 'kid:hmac' })
 const read = (given: unknown): PerCa | undefined => eab.safeParse(given).data
 const faultOf = (given: unknown) => eab.safeParse(given).error?.issues[0]?.message
 
+const noCa = 'what stands before the first "=" is no CA, and the whole is not of the form kid:hmac'
+
 describe('a setting that may differ between CAs', () => {
   it.each([
     ['kid:hmac', { bare: 'kid:hmac', named: {} }],
@@ -23,11 +25,12 @@ describe('a setting that may differ between CAs', () => {
   })
 
   it.each([
-    ['zerosl=a:b', '"zerosl" is no CA'],
+    ['zerosl=a:b', noCa],
+    ['c2VjcmV0LXNlY3JldA==', noCa],
     ['a:b,c:d', 'several values: write CA=VALUE for each'],
     ['google=nothing', 'not of the form kid:hmac'],
     ['', 'not of the form kid:hmac'],
-    [{ nobody: 'a:b' }, '"nobody" is no CA'],
+    [{ nobody: 'a:b' }, noCa],
     [{ google: 'x' }, 'not of the form kid:hmac'],
   ])('says what is wrong with %j', (given, expected) => {
     expect(faultOf(given)).toBe(expected)
