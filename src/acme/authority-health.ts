@@ -5,6 +5,7 @@ import type { CaCondition } from './ca-choice.ts'
 import {
   AcmeError,
   concernsEverybody,
+  fixForTls,
   isAcmeErrorCode,
   isTroubleAtCa,
   isUncertain,
@@ -184,5 +185,6 @@ function isRefusal({ code }: AuthorityTrouble): boolean {
 
 function toError({ code, sentence, heldUntil }: AuthorityTrouble): AcmeError {
   const known = isAcmeErrorCode(code) ? code : 'acme/unavailable'
-  return new AcmeError(known, sentence, { retryAt: heldUntil, askedFor: 'common' })
+  const fix = known === 'acme/unreachable' ? fixForTls(sentence) : undefined
+  return new AcmeError(known, sentence, { retryAt: heldUntil, askedFor: 'common', fix })
 }

@@ -1,7 +1,7 @@
 import { AppError, type AppErrorOptions } from '../kernel/index.ts'
 
 /** What can go wrong with a certificate authority. Stable: dashboards match on these. */
-export const ACME_ERROR_CODES = [
+const ACME_ERROR_CODES = [
   'acme/account-refused', // an account is needed that we may not have: EAB, or people must act
   'acme/account-unknown', // the CA has forgotten our account
   'acme/already-replaced', // the order said it replaces a certificate that was replaced before
@@ -32,6 +32,15 @@ export type AcmeErrorCode = (typeof ACME_ERROR_CODES)[number]
 /** For codes that were stored. */
 export function isAcmeErrorCode(text: string): text is AcmeErrorCode {
   return ACME_ERROR_CODES.some((code) => code === text)
+}
+
+/**
+ * What helps when a connection failed with this code of TLS, if it is not the CA's to mend: by a
+ * clock that is wrong, its certificate is over, or yet to come.
+ */
+export function fixForTls(code: string): string | undefined {
+  if (code !== 'CERT_HAS_EXPIRED' && code !== 'CERT_NOT_YET_VALID') return undefined
+  return "Look at this machine's clock first (timedatectl): the CA's certificate is judged by it."
 }
 
 /**

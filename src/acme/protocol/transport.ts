@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import { AcmeError } from '../errors.ts'
+import { AcmeError, fixForTls } from '../errors.ts'
 
 export interface HttpReply {
   readonly status: number
@@ -140,7 +140,8 @@ function badAnswer(message: string, cause?: unknown): AcmeError {
 }
 
 function noAnswer(cause: unknown): AcmeError {
-  return new AcmeError('acme/unreachable', whyNoAnswer(cause), { cause })
+  const why = whyNoAnswer(cause)
+  return new AcmeError('acme/unreachable', why, { cause, fix: fixForTls(why) })
 }
 
 /** Codes, not messages: those name addresses. */

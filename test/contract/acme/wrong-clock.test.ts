@@ -1,5 +1,9 @@
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { days, minutes } from '../../../src/kernel/index.ts'
+import { createTransport } from '../../../src/acme/protocol/transport.ts'
+import { createSelfSigned } from '../../../src/cli/demo/self-signed.ts'
+import { days, minutes, systemClock } from '../../../src/kernel/index.ts'
 import { aHostname, anIssuer, startAcmeWorld } from '../../support/acme-world.ts'
 import { aMovableClock } from '../../support/movable-clock.ts'
 import { pebbleIsMissing, pebbleLabel } from '../../support/pebble.ts'
@@ -54,4 +58,24 @@ describe.skipIf(pebbleIsMissing)(`a clock that is wrong ${pebbleLabel}`, () => {
     expect(await issuer.admit({ hostname })).toEqual({ kind: 'go' })
     expect((await issuer.issue({ hostname }, never)).kind).toBe('issued')
   })
+})
+
+it.each([
+  ['CERT_HAS_EXPIRED', days(60)],
+  ['CERT_NOT_YET_VALID', -days(60)],
+] as const)("points at this machine's clock when TLS says %s", async (code, aheadMs) => {
+  const made = { ...systemClock, now: () => new Date(systemClock.now().getTime() - aheadMs) }
+  const { certificatePem, privateKeyPem } = createSelfSigned(made)
+  const server = createServer({ cert: certificatePem, key: privateKeyPem }, (_, answer) => {
+    answer.end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  using transport = createTransport({ extraRootsPem: certificatePem })
+  const { port } = server.address() as AddressInfo
+  const url = `https://127.0.0.1:${port}/`
+  const asking = transport.send({ method: 'GET', url }, new AbortController().signal)
+  await expect(asking).rejects.toMatchObject({
+    ...{ code: 'acme/unreachable', message: code, fix: expect.stringContaining('clock') },
+  })
+  await new Promise((resolve) => server.close(resolve))
 })
