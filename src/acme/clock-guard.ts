@@ -25,7 +25,7 @@ export type ClockVerdict =
 /** CAs date certificates back by an hour, for clocks that are slow; more than that is a fault. */
 export const CLOCK_SKEW_MAX: Duration = hours(1)
 /** A machine that slept does not count the time: so a bad verdict is asked for again. */
-export const CLOCK_VERDICT_LASTS: Duration = minutes(10)
+const CLOCK_VERDICT_LASTS: Duration = minutes(10)
 
 /** Nothing is ordered with such a clock. */
 export function wrongClock(skew: Duration, now: Date): AcmeError {

@@ -24,19 +24,18 @@ export { certificateAuthoritiesOf, findCertificateAuthority } from './cas/list.t
 export { createIssuer, type IssuerDeps } from './create-issuer.ts'
 export type { AcmeError, AcmeErrorCode } from './errors.ts'
 export { type Forecast, fleetOf, forecastRenewals, KNOWN_PROFILES } from './forecast.ts'
-export {
-  type AcmeStatus,
-  type Admission,
-  type Authority,
-  type AuthorityStatus,
-  type CaHealth,
-  type IssueNeed,
-  type IssueOutcome,
-  type Issuer,
-  REVOCATION_REASONS,
-  type RevocationOutcome,
-  type RevocationReason,
-  type WindowAnswer,
+export type {
+  AcmeStatus,
+  Admission,
+  Authority,
+  AuthorityStatus,
+  CaHealth,
+  IssueNeed,
+  IssueOutcome,
+  Issuer,
+  RevocationOutcome,
+  RevocationReason,
+  WindowAnswer,
 } from './issuer.ts'
 export type { BudgetStatus, PausedName } from './ledger.ts'
 export { withLimits } from './limit-overrides.ts'

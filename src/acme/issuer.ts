@@ -91,13 +91,11 @@ export type WindowAnswer =
   | { readonly kind: 'none'; readonly askAt: Date | undefined }
 
 /** The reasons that CAs take from us (RFC 5280 §5.3.1; Let's Encrypt takes no other). */
-export const REVOCATION_REASONS = [
-  'unspecified',
-  'keyCompromise',
-  'superseded',
-  'cessationOfOperation',
-] as const
-export type RevocationReason = (typeof REVOCATION_REASONS)[number]
+export type RevocationReason =
+  | 'unspecified'
+  | 'keyCompromise'
+  | 'superseded'
+  | 'cessationOfOperation'
 
 export type RevocationOutcome =
   | { readonly kind: 'revoked' }
