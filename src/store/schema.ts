@@ -68,6 +68,8 @@ interface HostTable {
   away_at: number | null
   left_at: number | null
   leave_at: number | null
+  ceased_at: number | null
+  ready_at: number | null
   looked_at: number | null
   visited_at: number | null
   certificate_from: Generated<string>

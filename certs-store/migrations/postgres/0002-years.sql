@@ -23,6 +23,11 @@ alter table hosts add column away_at bigint;
 alter table hosts add column left_at bigint;
 -- When its authorizations are to be deactivated, as it has left or was retired; empty: done.
 alter table hosts add column leave_at bigint;
+-- The owner had its certificate revoked because the name is over: no CA is asked for another.
+alter table hosts add column ceased_at bigint;
+-- Since when it has been ready for a CA; empty: it waits for DNS, or is retired.
+alter table hosts add column ready_at bigint;
+update hosts set ready_at = updated_at where state not in ('waiting-for-dns', 'retired');
 alter table hosts add column looked_at bigint;
 -- Roughly when somebody last opened a link, to the day.
 alter table hosts add column visited_at bigint;
@@ -41,11 +46,18 @@ drop index hosts_live;
 create index hosts_live on hosts (hostname) where state <> 'retired' and claim_token is null;
 drop index hosts_by_next_attempt;
 create index hosts_due on hosts (priority, next_attempt_at)
-  where next_attempt_at is not null and queue_rank is null;
+  where next_attempt_at is not null and queue_rank is null and ready_at is not null;
+-- Apart from the others: many of them must not keep anybody else waiting.
+create index hosts_to_look_at on hosts (next_attempt_at)
+  where next_attempt_at is not null and queue_rank is null and ready_at is null;
 create index hosts_queued on hosts (priority, queue_rank) where queue_rank is not null;
 create index hosts_by_account on hosts (account, hostname);
 create index hosts_to_leave on hosts (leave_at) where leave_at is not null;
 create index hosts_left on hosts (left_at) where left_at is not null;
+create index hosts_by_reason on hosts (reason_code, hostname) where reason_code is not null;
+create index hosts_to_take_over on hosts (hostname) where take_over = 1;
+create index hosts_to_prove on hosts (claim_token) where claim_token is not null;
+create index hosts_retired on hosts (updated_at) where next_attempt_at is null;
 
 -- Proofs that another account was asked for, of names it does not have yet.
 create table host_claims (
@@ -94,6 +106,9 @@ create index certificates_to_ask on certificates (ask_at) where ask_at is not nu
 -- Wide enough that counting reads no rows: of a million, these have gigabytes.
 create index certificates_by_renewal on certificates (renew_at, not_before, not_after, source)
   where is_current = 1;
+-- Those of whose end nobody has been told.
+create index certificates_to_warn on certificates (not_after)
+  where is_current = 1 and warned_days is null;
 create index certificates_by_source on certificates (source, key_type, not_after, revoked_at)
   where is_current = 1;
 
