@@ -71,7 +71,9 @@ async function begin(
   await destroyRetiredKeys(trx, hostname)
   const columns = {
     ...hostToColumns(host),
-    ...{ released_by: releasedBy, queue_rank: null, leave_at: null, visited_at: null },
+    ...{ released_by: releasedBy, queue_rank: null, visited_at: null },
+    // What CAs allow because of the account that had it is still to be ended, for another.
+    ...(releasedBy === null ? { leave_at: null } : {}),
     ...{ lease_holder: null, lease_until: null },
   }
   await trx
@@ -168,8 +170,22 @@ export async function forgetToken(
     .execute()
 }
 
-/** Forgets proofs that were asked for before `before`, but not those that hosts wait for. */
-export async function sweepClaims(db: Database, before: Date): Promise<void> {
+/**
+ * Forgets proofs that were asked for before `before`, but not those that hosts wait for. If there
+ * are any, `mayGoOn` is asked first.
+ */
+export async function sweepClaims(
+  db: Database,
+  before: Date,
+  mayGoOn: () => Promise<boolean>,
+): Promise<void> {
+  const oldest = await db
+    .selectFrom('host_claims')
+    .select('token')
+    .where('created_at', '<', before.getTime())
+    .limit(1)
+    .executeTakeFirst()
+  if (!oldest || !(await mayGoOn())) return
   const awaited = db.selectFrom('hosts').select('claim_token').where('claim_token', 'is not', null)
   await db
     .deleteFrom('host_claims')

@@ -29,6 +29,11 @@ export type HostEvent =
       readonly checks: readonly Check[]
       readonly life: CertificateLife
     }
+  /**
+   * The same, but there is no certificate that would do, and no CA is to be asked for one: its
+   * owner's is over, or was revoked because the name is.
+   */
+  | { readonly kind: 'lacking'; readonly reason: Reason; readonly checks: readonly Check[] }
   /** It is certain that DNS leads elsewhere. */
   | { readonly kind: 'left'; readonly reason: Reason; readonly checks: readonly Check[] }
   /** The last certificate of a host that has left is over. */
@@ -62,6 +67,12 @@ export type HostEvent =
   /** Something of ours broke while working on it. */
   | { readonly kind: 'failed'; readonly reason: Reason }
   | { readonly kind: 'https-ending' }
+  /** The certificate is over, and whatever the host waits for has not come. */
+  | { readonly kind: 'expired'; readonly reason: Reason }
+  /** Nothing was looked at: it comes again later. */
+  | { readonly kind: 'put-off'; readonly until: Date }
+  /** Its owner had the certificate in use revoked because the name is over. */
+  | { readonly kind: 'ceased'; readonly reason: Reason }
   /** The owner has brought a certificate. */
   | { readonly kind: 'brought'; readonly takeOver: boolean }
   /** From now on certificates come from a CA. */
@@ -75,4 +86,7 @@ export interface MoveContext {
   readonly lookEvery?: Duration | undefined
   /** After which time without visitors its renewal comes last; never without it. */
   readonly idleAfter?: Duration | undefined
+  readonly idlePolicy?: 'last' | 'lazy' | undefined
+  /** `doubtful`: what `now` says of a certificate counts for nothing. */
+  readonly clock?: 'right' | 'doubtful' | undefined
 }

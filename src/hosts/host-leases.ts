@@ -5,7 +5,7 @@ import {
   days,
   type Hostname,
   minutes,
-  URGENCIES,
+  type Urgency,
   urgencyRank,
 } from '../kernel/index.ts'
 import type { ExpressionBuilder, HostHistoryRow, Schema, Store } from '../store/index.ts'
@@ -23,7 +23,8 @@ import { hostToColumns, type OnUnreadable, readRows, rowToHost } from './host-ro
 export interface HostLeases {
   /**
    * Leases hosts that are due and that nobody works on: the most urgent first, and of those the
-   * longest due. None that queue. A row that cannot be read is told of and set aside for a day.
+   * longest due; those that wait for DNS after the first certificates. None that queue. A row that
+   * cannot be read is told of and set aside for a day.
    */
   claimDue(claim: DueClaim): Promise<readonly ClaimedHost[]>
   /** Leases one host, due or not; `undefined` if it is retired or somebody works on it. */
@@ -53,6 +54,10 @@ export interface LeaseClaim {
 
 export interface DueClaim extends LeaseClaim {
   readonly limit: number
+  /** How many of them may be waiting for DNS: name servers that are dead take their time. */
+  readonly looksMax?: number | undefined
+  /** `waiting-for-dns`: only those. */
+  readonly which?: 'all' | 'waiting-for-dns' | undefined
   readonly onUnreadable: OnUnreadable
 }
 
@@ -121,34 +126,22 @@ interface LeaseDeps {
 
 async function claimDue(
   { store, clock }: LeaseDeps,
-  { limit, onUnreadable, ...claim }: DueClaim,
+  { limit, looksMax = limit, which = 'all', onUnreadable, ...claim }: DueClaim,
 ): Promise<readonly ClaimedHost[]> {
   const now = clock.now()
+  // One by one, because only so each is a short look into an index.
+  const groups = DUE_GROUPS.filter((group) => which === 'all' || group === 'waiting-for-dns')
   // Most of the time nothing is due: found out without the writers' lock.
-  const due = await store.db
-    .selectFrom('hosts')
-    .select('hostname')
-    .where('priority', 'in', URGENCIES.map(urgencyRank))
-    .where('next_attempt_at', '<=', now.getTime())
-    .where('queue_rank', 'is', null)
-    .where(isFree(now))
-    .limit(1)
-    .execute()
-  if (due.length === 0) return []
+  if (!(await isAnyDue(store.db, groups, now))) return []
   return store.transaction(async (trx) => {
     const free: string[] = []
-    // One by one, because only so each is a short look into the index.
-    for (const urgency of URGENCIES) {
-      if (free.length >= limit) break
-      const found = await trx
-        .selectFrom('hosts')
-        .select('hostname')
-        .where('priority', '=', urgencyRank(urgency))
-        .where('next_attempt_at', '<=', now.getTime())
-        .where('queue_rank', 'is', null)
-        .where(isFree(now))
+    for (const group of groups) {
+      const left = limit - free.length
+      const places = group === 'waiting-for-dns' ? Math.min(left, looksMax) : left
+      if (places < 1) continue
+      const found = await dueOf(trx, group, now)
         .orderBy('next_attempt_at')
-        .limit(limit - free.length)
+        .limit(places)
         // Two nodes that look at once get different hosts instead of waiting for each other.
         .$if(store.engine === 'postgres', (select) => select.forUpdate().skipLocked())
         .execute()
@@ -156,6 +149,33 @@ async function claimDue(
     }
     return lease(trx, free, { claim, now, via: 'due', onUnreadable })
   })
+}
+
+type DueGroup = Urgency | 'waiting-for-dns'
+
+/** In the order in which they come. */
+const DUE_GROUPS: readonly DueGroup[] = [
+  ...(['expiring', 'replace-now', 'first', 'waiting-for-dns', 'renewal', 'idle'] as const),
+]
+
+async function isAnyDue(db: Database, groups: readonly DueGroup[], now: Date): Promise<boolean> {
+  for (const group of groups) {
+    const [one] = await dueOf(db, group, now).limit(1).execute()
+    if (one) return true
+  }
+  return false
+}
+
+/** Served by `hosts_due`, and by `hosts_to_look_at`. */
+function dueOf(db: Database, group: DueGroup, now: Date) {
+  const due = db
+    .selectFrom('hosts')
+    .select('hostname')
+    .where('next_attempt_at', '<=', now.getTime())
+    .where('queue_rank', 'is', null)
+    .where(isFree(now))
+  if (group === 'waiting-for-dns') return due.where('ready_at', 'is', null)
+  return due.where('ready_at', 'is not', null).where('priority', '=', urgencyRank(group))
 }
 
 export interface Leasing {

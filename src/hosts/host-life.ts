@@ -37,6 +37,10 @@ export interface Host {
   readonly awayAt: Date | undefined
   /** Since when that is certain. */
   readonly leftAt: Date | undefined
+  /** Since when its owner says, by revoking its certificate, that the name is over. */
+  readonly ceasedAt: Date | undefined
+  /** Since when it has been ready for a CA; not while it waits for DNS, nor once it is retired. */
+  readonly readyAt: Date | undefined
   readonly lookedAt: Date | undefined
   /** Roughly when somebody last opened a link. */
   readonly visitedAt: Date | undefined
@@ -84,7 +88,7 @@ export function newHost(
     ...{ state: 'waiting-for-dns', reason: undefined, checks: [], httpsSafe: false, failures: 0 },
     ...{ nextAttemptAt: now, urgency: 'first' },
     ...NOTHING_UNDER_WAY,
-    ...{ lookedAt: undefined, visitedAt: undefined },
+    ...{ readyAt: undefined, lookedAt: undefined, visitedAt: undefined },
     ...{ certificateFrom: 'acme', takeOver: false, claimToken: undefined },
     ...{ createdAt: now, updatedAt: now },
   }
@@ -93,7 +97,7 @@ export function newHost(
 /** What a host begins with, and comes back to when it is well. */
 export const NOTHING_UNDER_WAY = {
   ...{ queuedAt: undefined, renewalAskedAt: undefined },
-  ...{ awayAt: undefined, leftAt: undefined, told: undefined },
+  ...{ awayAt: undefined, leftAt: undefined, ceasedAt: undefined, told: undefined },
 } as const
 
 /**
@@ -118,10 +122,15 @@ export function hasCaReason({ reason }: Host): boolean {
   return reason?.code.startsWith('ca/') === true
 }
 
+/** Has it never been served? */
+export function isNew({ state }: Host): boolean {
+  return state === 'waiting-for-dns' || state === 'issuing'
+}
+
 /** The longest margin of `httpsEndsAt`: mail sent just before should still be opened with https. */
 export const HTTPS_MARGIN = hours(1)
 
-/** Is https still promised, as far as the certificate goes? */
-export function staysSafe(host: Host, life: CertificateLife | undefined, now: Date): boolean {
-  return host.httpsSafe && life !== undefined && now < httpsEndsAt(life)
+/** Is it over, so that visitors are warned of it? */
+export function isOver({ notAfter }: Pick<CertificateLife, 'notAfter'>, now: Date): boolean {
+  return notAfter <= now
 }

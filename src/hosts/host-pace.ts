@@ -3,6 +3,7 @@ import {
   backoff,
   type Duration,
   days,
+  hours,
   milliseconds,
   minutes,
   type Random,
@@ -35,6 +36,24 @@ export function paceOfServing(failures: number, random: Random): Duration {
   )
 }
 
+/**
+ * After attempts that led nowhere: `endIsNear` while each hour counts, because the certificate in
+ * use ends within days.
+ */
+export function paceOfAttempts(
+  failures: number,
+  urgency: 'endIsNear' | 'asUsual',
+  random: Random,
+): Duration {
+  const planned = backoff(failures, random)
+  if (urgency === 'asUsual') return planned
+  const spread = 1 + ATTEMPT_JITTER * random.fraction()
+  return milliseconds(Math.min(planned, Math.round(LONGEST_NEAR_THE_END * spread)))
+}
+
+const LONGEST_NEAR_THE_END = hours(1)
+const ATTEMPT_JITTER = 0.2
+
 /** Of hosts with which nothing is wrong, or that have left: spread, so that none come together. */
 export function paceOfRegularLooks(lookEvery: Duration | undefined, random: Random): Duration {
   const spread = 1 - REGULAR_JITTER + 2 * REGULAR_JITTER * random.fraction()
@@ -52,4 +71,8 @@ export function next(
 ): { readonly nextAttemptAt: Date } {
   const planned = after(now, delay)
   return { nextAttemptAt: planned > atLeast ? planned : atLeast }
+}
+
+export function earlier(one: Date, other: Date | undefined): Date {
+  return other && other < one ? other : one
 }

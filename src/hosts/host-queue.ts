@@ -19,12 +19,13 @@ import type { Host } from './host-life.ts'
  */
 export interface HostQueue {
   /**
-   * Writes a host that has moved to the queue, and gives it its place; one that is there keeps it.
+   * Writes a host that has moved to the queue, and gives it its place. One that is there keeps it,
+   * unless its turn had come in vain: then those behind it come first, for whom there may be room.
    * False, and nothing written, when the lease was lost.
    */
   enqueue(claimed: ClaimedHost, host: Host, saving: HostSaving): Promise<boolean>
-  /** How many there are before the place that a host has, or would get: at most `AHEAD_MAX`. */
-  countAhead(host: Host): Promise<number>
+  /** How many there are before the place that `enqueue` gives a host: at most `AHEAD_MAX`. */
+  countAhead(host: Host, via?: ClaimedHost['via']): Promise<number>
   /** Leases the first of those that wait with this urgency. They stay until they have moved on. */
   claimQueued(claim: QueueClaim): Promise<readonly ClaimedHost[]>
   hasQueued(urgency: Urgency): Promise<boolean>
@@ -49,15 +50,15 @@ export function createHostQueue({ store, clock, toHistoryRow }: HostQueueDeps): 
     enqueue: (claimed, host, { history, ...saving }) => {
       const rows = history.map((draft) => toHistoryRow(host, draft))
       return store.transaction(async (trx) => {
-        const rank = await rankOf(trx, host)
+        const rank = await rankOf(trx, host, claimed.via)
         const saved = { claimed, host, rows, ...saving }
         if (!(await writeHost(trx, saved, { queue_rank: rank.place }))) return false
         if (rank.isNew) await keepShare(trx, host, rank.place)
         return true
       })
     },
-    countAhead: async (host) => {
-      const { place } = await rankOf(store.db, host)
+    countAhead: async (host, via) => {
+      const { place } = await rankOf(store.db, host, via)
       let ahead = 0
       for (const urgency of URGENCIES) {
         if (urgencyRank(urgency) > urgencyRank(host.urgency) || ahead >= AHEAD_MAX) break
@@ -93,7 +94,11 @@ interface Rank {
 }
 
 /** The place of a host in the queue of its urgency: the one it has, or the next of its account. */
-async function rankOf(db: Database, { hostname, account, urgency }: Host): Promise<Rank> {
+async function rankOf(
+  db: Database,
+  { hostname, account, urgency }: Host,
+  via?: ClaimedHost['via'],
+): Promise<Rank> {
   const priority = urgencyRank(urgency)
   const row = await db
     .selectFrom('hosts')
@@ -101,7 +106,9 @@ async function rankOf(db: Database, { hostname, account, urgency }: Host): Promi
     .where('hostname', '=', hostname)
     .where('priority', '=', priority)
     .executeTakeFirst()
-  if (typeof row?.queue_rank === 'number') return { place: row.queue_rank, isNew: false }
+  if (typeof row?.queue_rank === 'number' && via !== 'queue') {
+    return { place: row.queue_rank, isNew: false }
+  }
   const share = await db
     .selectFrom('fair_shares')
     .select('last_rank')

@@ -1,4 +1,4 @@
-import type { Clock, Hostname, Random, Urgency } from '../kernel/index.ts'
+import type { Clock, Hostname, Random, Reason, Urgency } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import { moveHost } from './host.ts'
 import {
@@ -9,6 +9,7 @@ import {
   sweepClaims,
   tokenOf,
 } from './host-claims.ts'
+import { createHostEnds, type HostEnds } from './host-ends.ts'
 import { HostError } from './host-error.ts'
 import type { HostEvent, MoveContext } from './host-event.ts'
 import {
@@ -24,7 +25,7 @@ import { DEFAULT_ACCOUNT, type Host, type HostState } from './host-life.ts'
 import { createHostNotices, type HostNotices } from './host-notices.ts'
 import { countByState, type HostPage, type HostQuery, pageOfHosts } from './host-page.ts'
 import { createHostQueue, type HostQueue } from './host-queue.ts'
-import { hostToColumns, type OnUnreadable, readRows, rowToHost, rowToHostname } from './host-row.ts'
+import { hostToColumns, type OnUnreadable, rowToHost } from './host-row.ts'
 import { createHostUpkeep, type HostUpkeep } from './host-upkeep.ts'
 import { createHostVisits, type HostVisits } from './host-visits.ts'
 import { destroyLeftKeys, destroyRetiredKeys, retiredWithKeys } from './retired-keys.ts'
@@ -39,6 +40,7 @@ export interface HostTable
     HostNotices,
     HostVisits,
     HostLeavers,
+    HostEnds,
     HostUpkeep {
   /**
    * Adds a host, or starts a retired one anew; one that is there already stays as it is. A name that
@@ -49,8 +51,11 @@ export interface HostTable
   claimToken(hostname: Hostname, account: string): Promise<string | undefined>
   /** Gives a name to the account that has shown its token. Throws 'hosts/other-account'. */
   moveOver(wish: NameWish, token: string): Promise<AddedHost>
-  /** Forgets proofs that were asked for before `before` and that nobody waits for. */
-  sweepClaims(before: Date): Promise<void>
+  /**
+   * Forgets proofs that were asked for before `before` and that nobody waits for. If there are any,
+   * `mayGoOn` is asked first.
+   */
+  sweepClaims(before: Date, mayGoOn: () => Promise<boolean>): Promise<void>
   find(hostname: Hostname): Promise<Host | undefined>
   page(query: HostQuery): Promise<HostPage>
   countByState(): Promise<Readonly<Record<HostState, number>>>
@@ -64,8 +69,13 @@ export interface HostTable
    * works on it.
    */
   renewalMoved(hostname: Hostname, renewAt: Date, urgency: Urgency): Promise<void>
-  /** Its certificates come from elsewhere now; who works on it can save no more. */
-  changeSource(hostname: Hostname, event: SourceEvent): Promise<Host>
+  /**
+   * Its certificates come from elsewhere now; who works on it can save no more. Throws
+   * 'hosts/not-found', also where `life` has ended meanwhile.
+   */
+  changeSource(hostname: Hostname, event: SourceEvent, life?: HostLifeKey): Promise<Host>
+  /** Its owner has had the certificate in use revoked because the name is over. */
+  cease(hostname: Hostname, reason: Reason): Promise<void>
   /** Writes down what happened to a host that stays as it is. */
   note(hostname: Hostname, draft: HistoryDraft): Promise<void>
   /**
@@ -74,10 +84,15 @@ export interface HostTable
    * 'hosts/not-found'.
    */
   retire(hostname: Hostname, why?: string): Promise<Host>
+  /** The same for a host that left before `before`; `undefined` if it has come back. */
+  retireLeaver(hostname: Hostname, before: Date, why: string): Promise<Host | undefined>
   /** The story of a host, oldest first; the latest `HISTORY_ENTRIES_MAX` entries. */
   history(hostname: Hostname): Promise<readonly HistoryEntry[]>
-  /** Hosts that promise https and whose certificate ends before `before`. */
-  endingBefore(before: Date, onUnreadable: OnUnreadable): Promise<readonly EndingHost[]>
+  /**
+   * Its certificate is over, and what it waits for has not come: it is not active any more. False if
+   * it was not, or if it was written since `updatedAt`.
+   */
+  expire(hostname: Hostname, updatedAt: Date, telling: ExpiryTelling): Promise<boolean>
   /** Stops promising https for a host; false if nobody did. */
   endHttps(hostname: Hostname, draft: HistoryDraft): Promise<boolean>
   /**
@@ -93,14 +108,16 @@ export interface HostTable
   wakeWaiting(code: string): Promise<void>
 }
 
+export interface ExpiryTelling {
+  readonly reason: Reason
+  readonly draft: HistoryDraft
+}
+
+/** One life of a name: one that was added anew, or that another account has now, is another. */
+export type HostLifeKey = Pick<Host, 'account' | 'createdAt'>
+
 export type AskedEvent = Extract<HostEvent, { kind: 'check-asked' | 'renewal-asked' }>
 export type SourceEvent = Extract<HostEvent, { kind: 'brought' | 'handed-over' }>
-
-export interface EndingHost {
-  readonly hostname: Hostname
-  readonly notBefore: Date
-  readonly notAfter: Date
-}
 
 /** Years of daily failures; what is older helps nobody any more. */
 const HISTORY_ENTRIES_MAX = 1000
@@ -120,43 +137,60 @@ export function createHostTable({ store, clock, random }: HostTableDeps): HostTa
     ...createHostNotices(deps),
     ...createHostVisits(deps),
     ...createHostLeavers(deps),
+    ...createHostEnds(deps),
     ...createHostUpkeep(deps),
     add: (hostname, domain, account = DEFAULT_ACCOUNT) =>
       addHost(deps, { hostname, domain, account }),
     claimToken: (hostname, account) => tokenOf(store.db, hostname, account),
     moveOver: (wish, token) => moveOver(deps, wish, token),
-    sweepClaims: (before) => sweepClaims(store.db, before),
+    sweepClaims: (before, mayGoOn) => sweepClaims(store.db, before, mayGoOn),
     find: (hostname) => findHost(store, hostname),
     page: (query) => pageOfHosts(store, query),
     countByState: () => countByState(store),
-    ask: (hostname, event) => move(deps, hostname, event, ASKED[event.kind]),
+    ask: (hostname, event) => move(deps, hostname, event, { draft: ASKED[event.kind] }),
     renewalMoved: async (hostname, renewAt, urgency) => {
       await moveIfThere(deps, hostname, { kind: 'renewal-moved', renewAt, urgency })
     },
-    changeSource: (hostname, event) => move(deps, hostname, event, SOURCES[event.kind]),
+    changeSource: (hostname, event, life) =>
+      move(deps, hostname, event, {
+        draft: SOURCES[event.kind],
+        isStill: (host) => isLife(host, life),
+      }),
+    cease: async (hostname, reason) => {
+      const isStill = ({ leftAt, certificateFrom }: Host): boolean =>
+        leftAt === undefined && certificateFrom === 'acme'
+      const draft: HistoryDraft = {
+        ...{ step: 'revoke', outcome: 'done', code: reason.code, sentence: reason.sentence },
+      }
+      await moveIfThere(deps, hostname, { kind: 'ceased', reason }, { draft, isStill })
+    },
     note: (hostname, draft) => note(deps, hostname, draft),
     retire: async (hostname, why) => {
       await move(deps, hostname, { kind: 'https-ending' })
       const draft = why === undefined ? RETIRED : { ...RETIRED, sentence: why }
-      return move(deps, hostname, { kind: 'retired' }, draft)
+      return move(deps, hostname, { kind: 'retired' }, { draft })
+    },
+    retireLeaver: (hostname, before, why) => {
+      // Nothing is promised for who has left.
+      const isStill = ({ leftAt }: Host): boolean => leftAt !== undefined && leftAt < before
+      const draft = { ...RETIRED, sentence: why }
+      return moveIfThere(deps, hostname, { kind: 'retired' }, { draft, isStill })
     },
     history: (hostname) => historyOf(store, hostname),
-    endingBefore: (before, onUnreadable) => endingBefore(store, before, onUnreadable),
+    expire: async (hostname, updatedAt, { reason, draft }) => {
+      const isStill = (host: Host): boolean =>
+        host.state === 'active' && host.updatedAt.getTime() === updatedAt.getTime()
+      const event: HostEvent = { kind: 'expired', reason }
+      return (await moveIfThere(deps, hostname, event, { draft, isStill })) !== undefined
+    },
     endHttps: (hostname, draft) => endHttps(deps, hostname, draft),
     destroyRetiredKeys: (hostname) => destroyRetiredKeys(store.db, hostname),
     endLeaver: async (hostname, draft) => {
       await destroyLeftKeys(store.db, hostname, clock.now())
-      await moveIfThere(deps, hostname, { kind: 'ended' }, draft)
+      await moveIfThere(deps, hostname, { kind: 'ended' }, { draft })
     },
     retiredWithKeys: (since, onUnreadable) => retiredWithKeys(store.db, since, onUnreadable),
-    wakeWaiting: async (code) => {
-      await store.db
-        .updateTable('hosts')
-        .set({ next_attempt_at: clock.now().getTime(), failures: 0 })
-        .where('reason_code', '=', code)
-        .where('next_attempt_at', 'is not', null)
-        .execute()
-    },
+    wakeWaiting: (code) => wakeWaiting(deps, code),
   }
 }
 
@@ -173,14 +207,20 @@ async function findHost(store: Store, hostname: Hostname): Promise<Host | undefi
   return row && rowToHost(row)
 }
 
+interface Moving {
+  readonly draft?: HistoryDraft
+  /** Judges the row that is about to be written; false: nothing happens. */
+  readonly isStill?: (host: Host) => boolean
+}
+
 /** Reads, moves and writes a host, whoever holds its lease. Throws 'hosts/not-found'. */
 async function move(
   deps: TableDeps,
   hostname: Hostname,
   event: HostEvent,
-  draft?: HistoryDraft,
+  moving?: Moving,
 ): Promise<Host> {
-  const host = await moveIfThere(deps, hostname, event, draft)
+  const host = await moveIfThere(deps, hostname, event, moving)
   if (host) return host
   throw new HostError('hosts/not-found', `${hostname} is not a host here.`, {
     fix: `Add it first: postern host add ${hostname}`,
@@ -192,7 +232,7 @@ function moveIfThere(
   { store, clock, random, toHistoryRow }: TableDeps,
   hostname: Hostname,
   event: HostEvent,
-  draft?: HistoryDraft,
+  { draft, isStill = () => true }: Moving = {},
 ): Promise<Host | undefined> {
   const isEnding = event.kind === 'https-ending' || event.kind === 'retired'
   return store.transaction(async (trx) => {
@@ -207,6 +247,7 @@ function moveIfThere(
     if (row.state === 'retired') return rowToHost(row)
     const context: MoveContext = { now: clock.now(), random }
     const before = rowToHost(row)
+    if (!isStill(before)) return undefined
     const host = moveHost(before, event, context)
     if (host === before) return host
     await trx
@@ -229,8 +270,48 @@ function moveIfThere(
 
 /** After these, what somebody is doing for the host at the moment must not be written any more. */
 function isTakenAway({ kind }: HostEvent): boolean {
-  return kind === 'retired' || kind === 'brought' || kind === 'handed-over'
+  return kind === 'retired' || kind === 'brought' || kind === 'handed-over' || kind === 'ceased'
 }
+
+/** Is it (still) this life, and free of proofs that somebody else may have to show? */
+function isLife(host: Host, life: HostLifeKey | undefined): boolean {
+  if (!life) return true
+  const isSame = host.createdAt.getTime() === life.createdAt.getTime()
+  return isSame && host.account === life.account && host.claimToken === undefined
+}
+
+/** In batches: of a reason that all had, there may be a million. */
+async function wakeWaiting(
+  { store, clock }: Pick<TableDeps, 'store' | 'clock'>,
+  code: string,
+): Promise<void> {
+  const now = clock.now().getTime()
+  let cursor = ''
+  for (;;) {
+    const rows = await store.db
+      .selectFrom('hosts')
+      .select('hostname')
+      .where('reason_code', '=', code)
+      .where('next_attempt_at', 'is not', null)
+      .where('hostname', '>', cursor)
+      .orderBy('hostname')
+      .limit(WOKEN_AT_ONCE)
+      .execute()
+    const hostnames = rows.map(({ hostname }) => hostname)
+    const last = hostnames.at(-1)
+    if (last === undefined) return
+    await store.db
+      .updateTable('hosts')
+      .set({ next_attempt_at: now, failures: 0 })
+      .where('hostname', 'in', hostnames)
+      .where('reason_code', '=', code)
+      .where('next_attempt_at', 'is not', null)
+      .execute()
+    cursor = last
+  }
+}
+
+const WOKEN_AT_ONCE = 500
 
 function note(
   { store, toHistoryRow }: TableDeps,
@@ -257,27 +338,6 @@ async function historyOf(store: Store, hostname: Hostname): Promise<readonly His
     .limit(HISTORY_ENTRIES_MAX)
     .execute()
   return rows.reverse().map(rowToHistoryEntry)
-}
-
-async function endingBefore(
-  store: Store,
-  before: Date,
-  onUnreadable: OnUnreadable,
-): Promise<readonly EndingHost[]> {
-  const rows = await store.db
-    .selectFrom('certificates')
-    .innerJoin('hosts', 'hosts.hostname', 'certificates.hostname')
-    .select(['hosts.hostname', 'certificates.not_before', 'certificates.not_after'])
-    .where('certificates.is_current', '=', 1)
-    .where('certificates.not_after', '<', before.getTime())
-    .where('hosts.https_safe', '=', 1)
-    .execute()
-  const toEnding = (row: (typeof rows)[number]): EndingHost => ({
-    hostname: rowToHostname(row),
-    notBefore: new Date(row.not_before),
-    notAfter: new Date(row.not_after),
-  })
-  return readRows(rows, toEnding, onUnreadable)
 }
 
 function endHttps(

@@ -7,8 +7,9 @@ export { type CaaAuthority, type CaaLook, judgeCaa } from './caa.ts'
 export { type ClaimRecord, claimRecord, formatClaim, isProof } from './claim-record.ts'
 export { createHostDirectory, type HostDirectory } from './directory.ts'
 export { type FairShare, fairRank } from './fair-rank.ts'
-export { hasLeft, moveHost } from './host.ts'
+export { moveHost } from './host.ts'
 export type { AddedHost, NameWish } from './host-claims.ts'
+export type { EndingHost, ExpiringHost, HostEnds, OverdueHost } from './host-ends.ts'
 export { HostError, type HostErrorCode } from './host-error.ts'
 export type { HostEvent, MoveContext } from './host-event.ts'
 export type {
@@ -27,13 +28,21 @@ export {
   type HostState,
   HTTPS_MARGIN,
   httpsEndsAt,
+  isOver,
   isWaitingForCa,
   newHost,
 } from './host-life.ts'
+export { hasLeft } from './host-looks.ts'
 export type { HistoryNotice, HostNotices } from './host-notices.ts'
+export { paceOfRegularLooks } from './host-pace.ts'
 export type { HostPage, HostQuery } from './host-page.ts'
 export { AHEAD_MAX, type HostQueue, type QueueClaim } from './host-queue.ts'
-export { createHostTable, type EndingHost, type HostTable, type SourceEvent } from './host-table.ts'
+export {
+  createHostTable,
+  type HostLifeKey,
+  type HostTable,
+  type SourceEvent,
+} from './host-table.ts'
 export { type ClaimJudgement, judgeClaim } from './judge-claim.ts'
 export {
   type AddressAnswers,
@@ -54,6 +63,7 @@ export {
 } from './regular-look.ts'
 export {
   END_IS_NEAR,
+  isDormant,
   isEndNear,
   isIdle,
   type UrgencyContext,

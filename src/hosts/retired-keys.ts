@@ -69,6 +69,8 @@ export async function retiredWithKeys(
     .selectFrom('hosts')
     .select('hostname')
     .where('state', '=', 'retired')
+    // Nothing is due with them: the index of those serves.
+    .where('next_attempt_at', 'is', null)
     .where('updated_at', '>=', since.getTime())
     .where(({ or, exists, selectFrom }) =>
       or([

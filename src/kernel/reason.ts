@@ -20,6 +20,8 @@ export type ReasonCode =
   | 'https/wrong-certificate'
   /** The customer's own certificate ends, and nobody has brought the next. */
   | 'certificate/expiring'
+  /** Its owner had the certificate revoked because the name is over: no other is asked for. */
+  | 'certificate/revoked'
   /** It has a certificate, which not every edge worker serves yet. */
   | 'edge/not-serving'
   /** Something of ours broke while working on it. */

@@ -5,16 +5,17 @@ import {
   type HistoryStep,
   type Host,
   judgePreflight,
+  paceOfRegularLooks,
 } from '../hosts/index.ts'
-import { AppError, type Reason } from '../kernel/index.ts'
-import { planAttendance } from './attendance-plan.ts'
+import { AppError, after, type Reason } from '../kernel/index.ts'
+import { type Attendance, planAttendance } from './attendance-plan.ts'
 import { showRight } from './claim.ts'
 import { getCertificate, type Wanting } from './get-certificate.ts'
 import { look } from './look.ts'
 import { lookRegularly } from './look-regularly.ts'
 import { noteLook } from './note-look.ts'
 import type { LifecycleDeps } from './ports.ts'
-import { confirmServed, putToUse } from './put-to-use.ts'
+import { confirmServed, putToUse, servedFromNowOn } from './put-to-use.ts'
 import { openStory } from './story.ts'
 import type { AttendContext, Held, Work } from './work.ts'
 
@@ -38,7 +39,8 @@ export async function attend(
   context: AttendContext,
 ): Promise<boolean> {
   const { hostname } = claimed.host
-  const story = openStory(deps, claimed, context.settings.rhythm)
+  const { settings, witness } = context
+  const story = openStory(deps, claimed, { rhythm: settings.rhythm, witness })
   const work: Work = { ...context, deps, story, via: claimed.via, progress: { step: 'look' } }
   try {
     return await takeAlong(work)
@@ -55,42 +57,85 @@ export async function attend(
 }
 
 async function takeAlong(work: Work): Promise<boolean> {
-  const { deps, story, settings, via, onLooked } = work
+  const { deps, story, settings, via } = work
   const { hostname } = story.host
   if (!(await showRight(work))) return false
   const held: Held = {
     current: await deps.certs.current(hostname),
     waiting: usable(story.host, await deps.certs.waiting(hostname)),
   }
-  const { current, waiting } = held
   const facts = { host: story.host, via, ...held, now: deps.clock.now() }
   const attendance = planAttendance(facts, settings.rules)
   switch (attendance.kind) {
     case 'use-waiting':
-      onLooked()
-      return waiting ? putToUse(work, waiting, current) : false
+    case 'use-waiting-and-look':
+      return held.waiting
+        ? useWaiting(work, held.waiting, { ...held, how: attendance.kind })
+        : false
     case 'let-soak':
       return letSoak(work, held, attendance.until)
-    case 'look-and-let-soak':
-      return (await lookFully(work, held, 'look-and-let-soak'))
-        ? letSoak(work, held, attendance.until)
-        : false
     case 'serve':
-      onLooked()
-      return current ? confirmServed(work, { certificate: current, previous: current }) : false
     case 'look-regularly':
-      return current ? lookRegularly(work, current) : false
-    case 'look-only':
-      await lookFully(work, held, 'look-only')
-      return false
-    case 'look-and-serve':
-      if (!(await lookFully(work, held, 'look-and-serve')) || !current) return false
-      return confirmServed(work, { certificate: current, previous: current })
-    case 'look-and-issue': {
-      const looked = await lookFully(work, held, 'look-and-issue')
-      return looked ? getCertificate(work, { current, ...looked }) : false
-    }
+      return held.current ? goOn(work, held.current, attendance.kind) : false
+    default:
+      return lookAndGoOn(work, held, attendance)
   }
+}
+
+interface Using extends Pick<Held, 'current'> {
+  readonly how: 'use-waiting' | 'use-waiting-and-look'
+}
+
+async function useWaiting(
+  work: Work,
+  waiting: Certificate,
+  { how, current }: Using,
+): Promise<boolean> {
+  if (how === 'use-waiting') {
+    work.onLooked()
+    return putToUse(work, waiting, current)
+  }
+  if (!(await servedFromNowOn(work, waiting))) return false
+  return lookRegularly(work, { ...waiting, isCurrent: true })
+}
+
+/** With the certificate that visitors get. */
+function goOn(work: Work, current: Certificate, how: 'serve' | 'look-regularly'): Promise<boolean> {
+  if (how === 'look-regularly') return lookRegularly(work, current)
+  work.onLooked()
+  return confirmServed(work, { certificate: current, previous: current })
+}
+
+type FullLook = Extract<
+  Attendance,
+  { kind: 'look-only' | 'look-and-serve' | 'look-and-let-soak' | 'look-and-issue' }
+>
+
+async function lookAndGoOn(work: Work, held: Held, attendance: FullLook): Promise<boolean> {
+  const { current } = held
+  const looked = await lookFully(work, held, attendance.kind)
+  switch (attendance.kind) {
+    case 'look-only':
+      return putOffIfDue(work)
+    case 'look-and-let-soak':
+      return looked ? letSoak(work, held, attendance.until) : false
+    case 'look-and-serve':
+      if (!looked || !current) return false
+      return confirmServed(work, { certificate: current, previous: current })
+    case 'look-and-issue':
+      return looked ? getCertificate(work, { current, ...looked }) : false
+  }
+}
+
+/** Nothing else is to be done with it, now or in a second. */
+async function putOffIfDue({ deps, story, settings }: Work): Promise<false> {
+  const { nextAttemptAt } = story.host
+  const now = deps.clock.now()
+  if (nextAttemptAt && nextAttemptAt <= now) {
+    const until = after(now, paceOfRegularLooks(settings.rhythm.lookEvery, deps.random))
+    await story.move({ kind: 'put-off', until }, { history: [], lease: 'release' })
+  }
+  return false
 }
 
 /** A CA may have issued while an owner brought a certificate, or the other way round. */
@@ -106,7 +151,7 @@ function usable(
 async function lookFully(
   work: Work,
   { current }: Held,
-  what: 'look-only' | 'look-and-serve' | 'look-and-let-soak' | 'look-and-issue',
+  what: FullLook['kind'],
 ): Promise<Pick<Wanting, 'allowedCas' | 'lookedAtMs'> | undefined> {
   const { deps, story, settings, signal, onLooked } = work
   const { hostname } = story.host
@@ -114,7 +159,7 @@ async function lookFully(
   const lookedAtMs = deps.clock.monotonicMs()
   const judgement = judgePreflight(facts)
   const context = { isDue: what === 'look-and-issue', isOver: what === 'look-only' }
-  const mayGoOn = await noteLook(story, { facts, judgement }, { deps, current, ...context })
+  const mayGoOn = await noteLook(work, { facts, judgement }, { current, ...context })
   onLooked()
   if (!mayGoOn || judgement.kind === 'not-ready') return undefined
   return { allowedCas: judgement.allowedCas, lookedAtMs }

@@ -2,7 +2,8 @@ import {
   type CertificateLife,
   type ClaimedHost,
   type Host,
-  isIdle,
+  isDormant,
+  isOver,
   isWaitingForCa,
   urgencyOf,
 } from '../hosts/index.ts'
@@ -36,10 +37,12 @@ export type Attendance =
   | { readonly kind: 'look-regularly' }
   /** Look; and have every edge serve the certificate that is there. */
   | { readonly kind: 'look-and-serve' }
-  /** The edges are to serve the owner's certificate: whether DNS is ready yet does not matter. */
+  /** The edges are to serve the owner's certificate; DNS is known to lead here. */
   | { readonly kind: 'serve' }
   /** Put the waiting certificate to use: that needs neither DNS nor a CA. */
   | { readonly kind: 'use-waiting' }
+  /** The same with an owner's; whether DNS leads here is yet to be seen. */
+  | { readonly kind: 'use-waiting-and-look' }
   | { readonly kind: 'let-soak'; readonly until: Date }
   | { readonly kind: 'look-and-let-soak'; readonly until: Date }
   /** Look; and get a certificate. */
@@ -49,45 +52,68 @@ export type Attendance =
 export function planAttendance(facts: AttendanceFacts, rules: AttendanceRules): Attendance {
   const { host, via, current, waiting, now } = facts
   if (host.certificateFrom === 'customer') return planOwn(facts)
-  if (waiting && !isSuperseded(host, waiting)) {
-    const until = soakEnds({ host, current, waiting, now }, rules)
-    if (until <= now) return { kind: 'use-waiting' }
-    return { kind: via === 'asked' ? 'look-and-let-soak' : 'let-soak', until }
-  }
+  if (host.ceasedAt) return { kind: current ? 'look-regularly' : 'look-only' }
+  if (waiting && !isSuperseded(host, waiting)) return planWaiting(facts, waiting, rules)
   if (isWaitingForCa(host, now)) return { kind: 'look-only' }
-  const isDormant = isLazy(host, now, rules)
-  if (!current || needsAnother(host, current, { now, isDormant })) return { kind: 'look-and-issue' }
-  const isQuiet = host.state === 'active' && (host.httpsSafe || isDormant)
+  const isLeftAlone = isDormant(host, { now, ...rules })
+  if (!current || needsAnother(host, current, { now, isLeftAlone }))
+    return { kind: 'look-and-issue' }
+  const isQuiet = host.state === 'active' && (host.httpsSafe || isLeftAlone)
   return isQuiet && via !== 'asked' ? { kind: 'look-regularly' } : { kind: 'look-and-serve' }
 }
 
-function planOwn({ host, current, waiting }: AttendanceFacts): Attendance {
+/** Neither DNS nor a CA is needed for it. */
+function planWaiting(
+  { host, via, current, now }: AttendanceFacts,
+  waiting: HeldLife,
+  rules: AttendanceRules,
+): Attendance {
+  const until = soakEnds({ host, current, waiting, now }, rules)
+  if (until <= now) return { kind: 'use-waiting' }
+  return { kind: via === 'asked' ? 'look-and-let-soak' : 'let-soak', until }
+}
+
+function planOwn({ host, current, waiting, now }: AttendanceFacts): Attendance {
+  // Nobody's certificate makes a host active: a look has to have found that DNS leads here.
+  const isHere = host.state === 'active' && !host.awayAt && !host.leftAt
   // After a kill: brought, and not yet put to use.
-  if (waiting) return { kind: 'use-waiting' }
+  if (waiting) return { kind: isHere ? 'use-waiting' : 'use-waiting-and-look' }
   if (!current) return { kind: 'look-only' }
-  // While it is not certain that every edge serves it, that comes first; but not of who has left.
-  const isHere = host.awayAt === undefined && host.leftAt === undefined
-  return isHere && !host.httpsSafe ? { kind: 'serve' } : { kind: 'look-regularly' }
+  // While it is not certain that every edge serves it, that comes first.
+  const isToBeServed = isHere && !host.httpsSafe && !isOver(current, now)
+  return { kind: isToBeServed ? 'serve' : 'look-regularly' }
+}
+
+/**
+ * Since when a host has been ready for a CA, and in need of one: that is how patient it has been
+ * with a CA that is away. `current` is the certificate in use, if there is one.
+ */
+export function waitingSince(
+  { queuedAt, readyAt, renewalAskedAt }: Pick<Host, 'queuedAt' | 'readyAt' | 'renewalAskedAt'>,
+  current: Pick<CertificateLife, 'renewAt' | 'revokedAt'> | undefined,
+  now: Date,
+): Date {
+  const since = current
+    ? [current.renewAt, current.revokedAt, renewalAskedAt, queuedAt]
+    : [readyAt, queuedAt]
+  // What lies in the future is a plan, or the word of a clock that has been put back.
+  const times = since.map((at) => Math.min(at?.getTime() ?? now.getTime(), now.getTime()))
+  return new Date(Math.min(...times))
 }
 
 /** By its own plan, because it was revoked, or because somebody asked after it was made. */
 function needsAnother(
   { renewalAskedAt }: Host,
   current: HeldLife,
-  { now, isDormant }: { readonly now: Date; readonly isDormant: boolean },
+  { now, isLeftAlone }: { readonly now: Date; readonly isLeftAlone: boolean },
 ): boolean {
   if (current.revokedAt) return true
   if (renewalAskedAt && renewalAskedAt > current.createdAt) return true
-  return current.renewAt <= now && !isDormant
+  return current.renewAt <= now && !isLeftAlone
 }
 
 function isSuperseded({ renewalAskedAt }: Host, waiting: HeldLife): boolean {
   return renewalAskedAt !== undefined && renewalAskedAt > waiting.createdAt
-}
-
-/** Is it left alone until somebody visits it? */
-function isLazy(host: Host, now: Date, { idlePolicy, idleAfter }: AttendanceRules): boolean {
-  return idlePolicy === 'lazy' && isIdle(host, { now, idleAfter })
 }
 
 /**

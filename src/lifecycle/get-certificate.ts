@@ -2,7 +2,7 @@ import type { IssueNeed, IssueOutcome } from '../acme/index.ts'
 import type { Certificate } from '../certs/index.ts'
 import { type HistoryDraft, judgePreflight, urgencyOf } from '../hosts/index.ts'
 import { minutes, type Reason } from '../kernel/index.ts'
-import { soakEnds } from './attendance-plan.ts'
+import { soakEnds, waitingSince } from './attendance-plan.ts'
 import { look } from './look.ts'
 import { noteLook } from './note-look.ts'
 import { putToUse } from './put-to-use.ts'
@@ -51,14 +51,13 @@ function needOf(
   { deps, story, settings }: Work,
   { current, allowedCas }: Pick<Wanting, 'current' | 'allowedCas'>,
 ): IssueNeed {
-  const { hostname, createdAt, queuedAt, renewalAskedAt } = story.host
+  const { host } = story
+  const { hostname, renewalAskedAt } = host
   const now = deps.clock.now()
-  const since = queuedAt ?? renewalAskedAt ?? current?.renewAt ?? createdAt
   return {
-    ...{ hostname, allowedCas, replacing: current },
-    urgency: urgencyOf(story.host, current, { now, ...settings.rhythm }),
-    // One that was revoked is needed before its time.
-    waitingSince: since < now ? since : now,
+    ...{ hostname, allowedCas, replacing: current, askedAt: renewalAskedAt },
+    urgency: urgencyOf(host, current, { now, ...settings.rhythm }),
+    waitingSince: waitingSince(host, current, now),
   }
 }
 
@@ -74,7 +73,7 @@ async function askIssuer(
     const facts = await look(deps, story.host.hostname, { settings: settings.look, signal })
     const seen = { facts, judgement: judgePreflight(facts) }
     if (seen.judgement.kind === 'not-ready') {
-      await noteLook(story, seen, { deps, current, isDue: true, isOver: false })
+      await noteLook(work, seen, { current, isDue: true, isOver: false })
       return undefined
     }
   }

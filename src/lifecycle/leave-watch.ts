@@ -8,13 +8,21 @@ import {
   minutes,
   startPeriodic,
 } from '../kernel/index.ts'
+import type { ClockWitness } from './clock-witness.ts'
 import type { LifecycleOptions } from './options.ts'
 import type { LifecycleDeps } from './ports.ts'
 
 export interface LeaveWatchDeps
   extends Pick<LifecycleDeps, 'hosts' | 'issuer' | 'publish' | 'clock' | 'record'> {
-  /** Ends the life of a host. */
-  readonly retire: (hostname: LeavingHost['hostname'], why: string) => Promise<unknown>
+  readonly witness: ClockWitness
+  /** Ends the life of a host, unless it has come back. */
+  readonly retire: (hostname: LeavingHost['hostname'], leaver: Leaver) => Promise<unknown>
+}
+
+/** Which hosts are retired, and what is said of it. */
+export interface Leaver {
+  readonly leftBefore: Date
+  readonly why: string
 }
 
 const DEACTIVATED_EVERY = minutes(1)
@@ -33,7 +41,6 @@ export function startLeaveWatch(
   const { clock, record } = deps
   const onError = (error: unknown): void => record.loopFailed({ loop: 'leavers', error })
   const end = async (): Promise<void> => {
-    if (isClockWrong(deps)) return
     await endLeavers(deps)
     await forget(deps, options)
   }
@@ -46,14 +53,6 @@ export function startLeaveWatch(
   loops.use(startPeriodic(end, { clock, every: ENDED_EVERY, onError }))
   return loops
 }
-
-/** What cannot be undone is not done by a clock that a CA contradicts. */
-export function isClockWrong({ issuer }: Pick<LifecycleDeps, 'issuer'>): boolean {
-  const skew = issuer.clockSkew()
-  return skew !== undefined && Math.abs(skew) > SKEW_MAX
-}
-
-const SKEW_MAX = hours(1)
 
 /** A CA that still knows our account may use this name would issue for it without another look. */
 async function deactivate(
@@ -79,8 +78,10 @@ async function deactivate(
 }
 
 /** Links of hosts that have left are answered until their last certificate is over. */
-async function endLeavers({ hosts, publish, record }: LeaveWatchDeps): Promise<void> {
-  for (const hostname of await hosts.endedLeavers(HOSTS_PER_ROUND, record.attendFailed)) {
+async function endLeavers({ hosts, publish, record, witness }: LeaveWatchDeps): Promise<void> {
+  const ended = await hosts.endedLeavers(HOSTS_PER_ROUND, record.attendFailed)
+  if (ended.length === 0 || (await witness.ask()) !== 'right') return
+  for (const hostname of ended) {
     await hosts.endLeaver(hostname, ENDED)
     record.stepTaken({ hostname, ...ENDED })
     await publish({ kind: 'host-changed', hostname })
@@ -95,12 +96,12 @@ const ENDED: HistoryDraft = {
 }
 
 async function forget(
-  { hosts, clock, record, retire }: LeaveWatchDeps,
+  { hosts, clock, record, retire, witness }: LeaveWatchDeps,
   { forgetAfter }: Pick<LifecycleOptions, 'forgetAfter'>,
 ): Promise<void> {
-  const before = after(clock.now(), milliseconds(-forgetAfter))
+  const leftBefore = after(clock.now(), milliseconds(-forgetAfter))
   const why = `Retired: DNS has not pointed here for ${Math.round(forgetAfter / days(1))} days.`
-  for (const hostname of await hosts.longGone(before, HOSTS_PER_ROUND, record.attendFailed)) {
-    await retire(hostname, why)
-  }
+  const gone = await hosts.longGone(leftBefore, HOSTS_PER_ROUND, record.attendFailed)
+  if (gone.length === 0 || (await witness.ask()) !== 'right') return
+  for (const hostname of gone) await retire(hostname, { leftBefore, why })
 }

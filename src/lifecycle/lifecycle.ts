@@ -16,8 +16,9 @@ import {
   type Urgency,
 } from '../kernel/index.ts'
 import { addHost } from './add-host.ts'
+import { type ClockWitness, createClockWitness } from './clock-witness.ts'
 import { createHousekeeping } from './housekeeping.ts'
-import { startLeaveWatch } from './leave-watch.ts'
+import { type Leaver, startLeaveWatch } from './leave-watch.ts'
 import { type BroughtCertificate, bringCertificate } from './own-certificate.ts'
 import type { LifecycleDeps, LifecycleSettings } from './ports.ts'
 import { createQueuePace } from './queue-pace.ts'
@@ -137,7 +138,7 @@ export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings
       if (visited.lacking.length > 0) rounds.wake()
     },
     queue: async () => ({ waiting: await hosts.countQueued(), perHour: queuePace.perHour }),
-    retire: (hostname) => retire(hostname),
+    retire,
     drain,
     [Symbol.asyncDispose]: () => drain(AbortSignal.timeout(DRAIN_MS)),
   }
@@ -149,24 +150,34 @@ function startEngine(deps: LifecycleDeps, settings: LifecycleSettings) {
   const attending = toAttendSettings(settings)
   const claim: LeaseClaim = { holder: random.bytes(8).toString('hex'), leaseFor: LEASE }
   const queuePace = createQueuePace({ clock })
+  const witness = createClockWitness(deps)
   const resolver = attending
     ? shareAnswers(deps.resolver, { clock, ...attending.look })
     : deps.resolver
   const runs = createRuns(
     { ...deps, resolver },
     {
-      ...{ slots: createSlots(settings.concurrency), queuePace },
+      ...{ slots: createSlots(settings.concurrency), queuePace, witness },
       onQueuedAgain: (urgency) => rounds.holdQueue(urgency),
       onEnd: () => rounds.wakeForMore(),
     },
   )
-  const rounds = startRounds(deps, { runs, claim, settings: attending })
-  const retire = (hostname: Hostname, why?: string) => end(deps, runs, { hostname, why })
+  const rounds = startRounds(deps, { runs, claim, witness, settings: attending })
   /** Those that go on until the end of the drain. */
-  const loops = startLoops(deps, { settings, renewLeases: () => runs.renewLeases(LEASE), retire })
+  const loops = startLoops(deps, {
+    ...{ settings, witness, renewLeases: () => runs.renewLeases(LEASE) },
+    retire: async (hostname, { leftBefore, why }) => {
+      if (await hosts.retireLeaver(hostname, leftBefore, why)) await end(deps, runs, hostname)
+    },
+  })
 
   return {
-    ...{ runs, rounds, queuePace, retire },
+    ...{ runs, rounds, queuePace },
+    retire: async (hostname: Hostname): Promise<Host> => {
+      const host = await hosts.retire(hostname)
+      await end(deps, runs, hostname)
+      return host
+    },
     startOne: async (hostname: Hostname): Promise<Run | undefined> => {
       // Too busy, or somebody else is at it: it is due, and will be looked at.
       if (!attending || rounds.isOver || runs.count >= RUNS_MAX + CHECKS_MAX) return undefined
@@ -181,12 +192,12 @@ function startEngine(deps: LifecycleDeps, settings: LifecycleSettings) {
   }
 }
 
+/** Has nothing left of a host that is retired. */
 async function end(
   { hosts, publish }: Pick<LifecycleDeps, 'hosts' | 'publish'>,
   runs: Pick<Runs, 'find'>,
-  { hostname, why }: { readonly hostname: Hostname; readonly why: string | undefined },
-): Promise<Host> {
-  const host = await hosts.retire(hostname, why)
+  hostname: Hostname,
+): Promise<void> {
   await publish({ kind: 'host-changed', hostname })
   await hosts.destroyRetiredKeys(hostname)
   // Whoever works on it can write no more, but may have had a key in hand.
@@ -194,19 +205,19 @@ async function end(
   run?.stop()
   await run?.ended
   await hosts.destroyRetiredKeys(hostname)
-  return host
 }
 
 interface LoopContext {
   readonly settings: LifecycleSettings
   readonly renewLeases: () => Promise<void>
-  readonly retire: (hostname: Hostname, why: string) => Promise<unknown>
+  readonly witness: ClockWitness
+  readonly retire: (hostname: Hostname, leaver: Leaver) => Promise<unknown>
 }
 
 /** What goes on beside the rounds. Without an edge name nothing is done but keeping house. */
 function startLoops(
   deps: LifecycleDeps,
-  { settings, renewLeases, retire }: LoopContext,
+  { settings, witness, renewLeases, retire }: LoopContext,
 ): AsyncDisposable {
   const { clock, record } = deps
   const loops = new AsyncDisposableStack()
@@ -217,11 +228,11 @@ function startLoops(
     }),
   )
   loops.use(
-    startPeriodic(createHousekeeping(deps, settings), {
+    startPeriodic(createHousekeeping({ ...deps, witness }, settings), {
       ...{ clock, every: HOUSEKEEPING_EVERY, onError: onError('housekeeping') },
     }),
   )
-  loops.use(startLeaveWatch({ ...deps, retire }, settings))
+  loops.use(startLeaveWatch({ ...deps, witness, retire }, settings))
   loops.use(startWindowWatch(deps, settings))
   return loops
 }
@@ -232,7 +243,7 @@ function toAttendSettings(settings: LifecycleSettings): AttendSettings | undefin
   const { lookEvery, idleAfter, idlePolicy, soak } = settings
   return {
     look: { edgeName, httpPorts, httpsPorts, termsAgreed },
-    rhythm: { lookEvery, idleAfter },
+    rhythm: { lookEvery, idleAfter, idlePolicy },
     rules: { soak, idleAfter, idlePolicy },
   }
 }

@@ -2,11 +2,13 @@ import type { Certificate } from '../certs/index.ts'
 import {
   type AddressSight,
   type HistoryDraft,
+  isOver,
   judgeRegularLook,
   type RegularFacts,
 } from '../hosts/index.ts'
-import type { Hostname, Reason } from '../kernel/index.ts'
+import { after, type Hostname, milliseconds, minutes, type Reason } from '../kernel/index.ts'
 import { type DnsAnswer, isPrivateAddress, sameAddress } from '../net/index.ts'
+import { CEASED, OWN_IS_OVER } from './lack-reasons.ts'
 import { ADDRESSES_MAX, askAddresses, type LookSettings } from './look.ts'
 import { noteTrouble, returned } from './note-look.ts'
 import type { LifecycleDeps } from './ports.ts'
@@ -19,7 +21,9 @@ import type { Work } from './work.ts'
  * serve? A few questions and a handshake, no token and no write but for what is news.
  */
 export async function lookRegularly(work: Work, current: Certificate): Promise<boolean> {
-  const { deps, story, settings, signal, onLooked } = work
+  const { deps, settings, signal, onLooked, witness } = work
+  // A clock that jumps makes everything due at once; and what it makes of looks means nothing.
+  if (work.via === 'due' && !witness.believes(await witness.ask())) return putOff(work)
   const facts = await gather(deps, current, { settings: settings.look, signal })
   const judgement = judgeRegularLook(facts)
   onLooked()
@@ -27,7 +31,7 @@ export async function lookRegularly(work: Work, current: Certificate): Promise<b
     case 'well':
       return noteWell(work, current, judgement.checks)
     case 'trouble':
-      await noteTrouble(story, judgement, { clock: deps.clock, current, isDue: false })
+      await noteTrouble(work, judgement, { current, isDue: false })
       return false
     case 'mismatch': {
       const { reason, checks } = judgement
@@ -37,14 +41,21 @@ export async function lookRegularly(work: Work, current: Certificate): Promise<b
   }
 }
 
+async function putOff({ deps, story }: Work): Promise<false> {
+  const until = after(deps.clock.now(), milliseconds(PUT_OFF_FOR * (1 + deps.random.fraction())))
+  await story.move({ kind: 'put-off', until }, NOTHING_TO_TELL)
+  return false
+}
+
+/** Until a CA has said what time it is. */
+const PUT_OFF_FOR = minutes(30)
+
 async function noteWell(work: Work, current: Certificate, checks: RegularChecks): Promise<boolean> {
-  const { deps, story } = work
+  const { story } = work
   const { host } = story
-  const isOver = current.notAfter <= deps.clock.now()
-  if (host.certificateFrom === 'customer' && isOver) {
-    const reason: Reason = { code: 'certificate/expiring', ...ENDED }
-    const until = new Date(deps.clock.now().getTime() + work.settings.rhythm.lookEvery)
-    await story.move({ kind: 'held', reason, until, life: current }, NOTHING_TO_TELL)
+  const lack = lackOf(work, current)
+  if (lack) {
+    await noteLack(work, lack, checks)
     return false
   }
   if (host.state === 'active' && !host.leftAt) {
@@ -56,14 +67,27 @@ async function noteWell(work: Work, current: Certificate, checks: RegularChecks)
   return confirmServed(work, { certificate: current, previous: current })
 }
 
+/** Why the certificate in use does not do, although no CA is to be asked for another. */
+function lackOf({ deps, story, witness }: Work, current: Certificate): Reason | undefined {
+  const { certificateFrom, ceasedAt } = story.host
+  if (ceasedAt) return CEASED
+  const isEnded = witness.believes() && isOver(current, deps.clock.now())
+  return certificateFrom === 'customer' && isEnded ? OWN_IS_OVER : undefined
+}
+
+async function noteLack({ story }: Work, reason: Reason, checks: RegularChecks): Promise<void> {
+  const { code, sentence } = reason
+  const { host } = story
+  const draft: HistoryDraft = { step: 'look', outcome: 'failed', code, sentence }
+  const history = host.reason?.code === code ? [] : [draft]
+  // Who has had it revoked knows.
+  const tell = host.ceasedAt ? undefined : ({ kind: 'failing', draft } as const)
+  await story.move({ kind: 'lacking', reason, checks }, { history, lease: 'release', tell })
+}
+
 type RegularChecks = ReturnType<typeof judgeRegularLook>['checks']
 
 const NOTHING_TO_TELL = { history: [], lease: 'release' } as const
-
-const ENDED = {
-  sentence: 'The certificate that its owner brought is over, and there is no other.',
-  fix: 'Bring the next one, or hand over to a certificate authority.',
-} as const
 
 async function noteMismatch(
   { story }: Work,

@@ -7,11 +7,11 @@ import {
   type PreflightFacts,
   type PreflightJudgement,
 } from '../hosts/index.ts'
-import type { Clock, Reason } from '../kernel/index.ts'
+import type { Reason } from '../kernel/index.ts'
 import type { Story } from './story.ts'
+import type { Work } from './work.ts'
 
 export interface LookContext {
-  readonly deps: { readonly clock: Clock }
   readonly current: Certificate | undefined
   /** Another certificate is needed. */
   readonly isDue: boolean
@@ -21,10 +21,11 @@ export interface LookContext {
 
 /** Writes down what a full look has found. False if this is where it ends for now. */
 export async function noteLook(
-  story: Story,
+  work: Pick<Work, 'story' | 'deps' | 'witness'>,
   { facts, judgement }: { readonly facts: PreflightFacts; readonly judgement: PreflightJudgement },
-  { deps, current, isDue, isOver }: LookContext,
+  { current, isDue, isOver }: LookContext,
 ): Promise<boolean> {
+  const { story } = work
   const { checks } = judgement
   if (judgement.kind === 'ready') {
     const lease = isOver ? 'release' : 'keep'
@@ -36,7 +37,7 @@ export async function noteLook(
   }
   const { reason } = judgement
   const isAway = leadsElsewhere(facts, reason)
-  await noteTrouble(story, { reason, checks, isAway }, { clock: deps.clock, current, isDue })
+  await noteTrouble(work, { reason, checks, isAway }, { current, isDue })
   return false
 }
 
@@ -61,16 +62,15 @@ export interface Trouble {
 }
 
 export interface TroubleContext {
-  readonly clock: Clock
   readonly current: Certificate | undefined
   readonly isDue: boolean
 }
 
 /** Writes down what is wrong with a host's DNS, and, once that is certain, that it has left. */
 export async function noteTrouble(
-  story: Story,
+  { story, deps, witness }: Pick<Work, 'story' | 'deps' | 'witness'>,
   { reason, checks, isAway }: Trouble,
-  { clock, current, isDue }: TroubleContext,
+  { current, isDue }: TroubleContext,
 ): Promise<void> {
   const { host } = story
   const { code, sentence } = reason
@@ -85,7 +85,8 @@ export async function noteTrouble(
   const mayHaveLeft = isAway && current !== undefined
   const lease = mayHaveLeft ? 'keep' : 'release'
   if (!(await story.move(event, { history, lease, tell })) || !mayHaveLeft) return
-  if (hasLeft(story.host, clock.now())) await noteLeft(story, { reason, checks })
+  const isCertain = hasLeft(story.host, deps.clock.now()) && (await witness.ask()) === 'right'
+  if (isCertain) await noteLeft(story, { reason, checks })
   else await story.giveBack()
 }
 

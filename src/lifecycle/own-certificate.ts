@@ -26,8 +26,16 @@ export async function bringCertificate(
     })
   }
   const certificate = await certs.importOwn({ hostname, upload })
-  // Whoever works on the host now can write no more, and so puts nothing else in its place.
-  await hosts.changeSource(hostname, { kind: 'brought', takeOver: whenItEnds === 'take-over' })
+  const event = { kind: 'brought', takeOver: whenItEnds === 'take-over' } as const
+  try {
+    // Whoever works on the host now can write no more, and so puts nothing else in its place.
+    await hosts.changeSource(hostname, event, host)
+  } catch (error) {
+    // The name has another life, or another owner, by now.
+    await certs.discard(certificate.id)
+    throw error
+  }
+  // If this life ends meanwhile, so does the key, and nothing can be put to use.
   await certs.activate(certificate.id)
   await publish({ kind: 'host-changed', hostname })
   return { ...certificate, isCurrent: true }
@@ -44,13 +52,13 @@ const TAKE_OVER_BEFORE = days(7)
 const AT_ONCE = 100
 
 /** Has a CA asked for hosts whose owners' certificates end and who want that. */
-export async function takeOverDue({
-  hosts,
-  clock,
-}: Pick<LifecycleDeps, 'hosts' | 'clock'>): Promise<void> {
-  for (const hostname of await hosts.dueTakeOvers(after(clock.now(), TAKE_OVER_BEFORE), AT_ONCE)) {
-    await hosts.changeSource(hostname, { kind: 'handed-over' })
-  }
+export async function takeOverDue(
+  { hosts, clock }: Pick<LifecycleDeps, 'hosts' | 'clock'>,
+  mayGoOn: () => Promise<boolean>,
+): Promise<void> {
+  const due = await hosts.dueTakeOvers(after(clock.now(), TAKE_OVER_BEFORE), AT_ONCE)
+  if (due.length === 0 || !(await mayGoOn())) return
+  for (const hostname of due) await hosts.changeSource(hostname, { kind: 'handed-over' })
 }
 
 /** Tells owners, several times, that the certificate which they brought ends. */

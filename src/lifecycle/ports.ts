@@ -36,6 +36,7 @@ export interface LifecycleDeps {
     | 'leave'
     | 'revoke'
     | 'clockSkew'
+    | 'checkHealth'
   >
   readonly challenges: Pick<ChallengeBook, 'show' | 'sweep'>
   readonly resolver: Pick<Resolver, 'a' | 'aaaa' | 'cname' | 'caa' | 'txt'>
@@ -72,6 +73,12 @@ export type Rehearsal =
   | { readonly kind: 'went-well' }
   /** `why` ends a sentence. */
   | { readonly kind: 'failed'; readonly why: string }
+  /** Somebody has not said, which is nothing against the certificate. `here`: on this node. */
+  | {
+      readonly kind: 'unanswered'
+      readonly here: 'went-well' | 'unanswered'
+      readonly why: string
+    }
 
 export type ServingConfirmation =
   | { readonly kind: 'served' }
@@ -91,4 +98,4 @@ export interface LifecycleSettings extends LifecycleOptions {
 }
 
 /** The pace of a host's life, as `moveHost` wants it. */
-export type Rhythm = Pick<LifecycleOptions, 'lookEvery' | 'idleAfter'>
+export type Rhythm = Pick<LifecycleOptions, 'lookEvery' | 'idleAfter' | 'idlePolicy'>

@@ -1,6 +1,7 @@
 import type { Certificate } from '../certs/index.ts'
-import type { HistoryDraft, Host } from '../hosts/index.ts'
-import type { NoticeKind, Reason } from '../kernel/index.ts'
+import { type HistoryDraft, type Host, isOver, urgencyOf } from '../hosts/index.ts'
+import { after, minutes, type NoticeKind, type Reason } from '../kernel/index.ts'
+import type { Rehearsal } from './ports.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -13,21 +14,32 @@ export async function putToUse(
   certificate: Certificate,
   current: Certificate | undefined,
 ): Promise<boolean> {
-  const { deps, story, progress } = work
-  const { hostname } = story.host
-  if (current && current.notAfter > deps.clock.now()) {
+  const { deps, progress } = work
+  if (current && !isOver(current, deps.clock.now())) {
     progress.step = 'rehearse'
-    const problem = await rehearse(work, certificate)
-    if (problem !== undefined) return discard(work, { certificate, current, problem })
+    const rehearsal = await rehearse(work, certificate)
+    if (rehearsal.kind === 'failed') {
+      return discard(work, { certificate, current, problem: rehearsal.why })
+    }
+    if (rehearsal.kind === 'unanswered' && !mayDoWithout(work, rehearsal, current)) {
+      return waitForAnswer(work, rehearsal, current)
+    }
   }
+  if (!(await servedFromNowOn(work, certificate))) return false
+  return confirmServed(work, { certificate, previous: current })
+}
+
+/** Makes it the one that visitors get; false if the host was lost to somebody else. */
+export async function servedFromNowOn(work: Work, { id }: Certificate): Promise<boolean> {
+  const { deps, story, progress } = work
   // Whoever lost the host while the CA was thinking must not replace what is served now.
   if (!(await story.isOurs())) return false
   progress.step = 'activate'
-  await deps.certs.activate(certificate.id)
+  await deps.certs.activate(id)
   story.note(ACTIVATED)
   progress.step = 'serve'
-  await deps.publish({ kind: 'host-changed', hostname })
-  return confirmServed(work, { certificate, previous: current })
+  await deps.publish({ kind: 'host-changed', hostname: story.host.hostname })
+  return true
 }
 
 const ACTIVATED: HistoryDraft = {
@@ -39,17 +51,42 @@ const ACTIVATED: HistoryDraft = {
 /** Twice, because a worker may have been starting; a certificate that nobody can serve stays one. */
 const REHEARSALS_MAX = 2
 
-/** What went wrong, if it did; it ends a sentence. */
-async function rehearse(
-  { deps, story, signal }: Work,
-  { id }: Certificate,
-): Promise<string | undefined> {
+async function rehearse({ deps, story, signal }: Work, { id }: Certificate): Promise<Rehearsal> {
   for (let time = 1; ; time += 1) {
     const rehearsal = await deps.serving.rehearse(story.host.hostname, id, signal)
-    if (rehearsal.kind === 'went-well') return undefined
-    if (time === REHEARSALS_MAX) return rehearsal.why
+    if (rehearsal.kind !== 'failed' || time === REHEARSALS_MAX) return rehearsal
   }
 }
+
+type Unanswered = Extract<Rehearsal, { kind: 'unanswered' }>
+
+/** A node that does not answer must not cost a certificate that visitors need now. */
+function mayDoWithout(
+  { deps, story, settings }: Work,
+  { here }: Unanswered,
+  current: Certificate,
+): boolean {
+  const urgency = urgencyOf(story.host, current, { now: deps.clock.now(), ...settings.rhythm })
+  return here === 'went-well' && (urgency === 'expiring' || urgency === 'replace-now')
+}
+
+/** It is nobody's failure, and the certificate is kept: somebody may be starting. */
+async function waitForAnswer(
+  { deps, story }: Work,
+  { why }: Unanswered,
+  current: Certificate,
+): Promise<boolean> {
+  const sentence = `The next certificate is there, and is put to use once every edge has tried it out. ${why}.`
+  const reason: Reason = { code: 'edge/not-serving', sentence, fix: REHEARSAL_FIX }
+  const { code } = reason
+  const draft: HistoryDraft = { step: 'rehearse', outcome: 'waiting', code, sentence }
+  const history = story.host.reason?.code === code ? [] : [draft]
+  const until = after(deps.clock.now(), REHEARSED_AGAIN_AFTER)
+  await story.move({ kind: 'held', reason, until, life: current }, { history, lease: 'release' })
+  return false
+}
+
+const REHEARSED_AGAIN_AFTER = minutes(2)
 
 async function discard(
   { deps, story }: Work,

@@ -1,5 +1,6 @@
 import type { RevocationOutcome, RevocationReason } from '../acme/index.ts'
 import type { HistoryDraft } from '../hosts/index.ts'
+import { CEASED } from './lack-reasons.ts'
 import type { LifecycleDeps } from './ports.ts'
 
 export type RevokeOutcome = RevocationOutcome | { readonly kind: 'not-found' }
@@ -31,8 +32,8 @@ export async function revoke(
   }
   await hosts.note(hostname, draft)
   record.stepTaken({ hostname, ...draft })
-  if (isCurrent && reason !== 'cessationOfOperation') {
-    await hosts.renewalMoved(hostname, clock.now(), 'replace-now')
-  }
+  if (!isCurrent) return outcome
+  if (reason === 'cessationOfOperation') await hosts.cease(hostname, CEASED)
+  else await hosts.renewalMoved(hostname, clock.now(), 'replace-now')
   return outcome
 }

@@ -1,5 +1,6 @@
-import type { LeaseClaim } from '../hosts/index.ts'
+import type { ClaimedHost, LeaseClaim } from '../hosts/index.ts'
 import { seconds, startPeriodic, URGENCIES, type Urgency } from '../kernel/index.ts'
+import type { ClockWitness } from './clock-witness.ts'
 import { sweepKeys } from './housekeeping.ts'
 import type { LifecycleDeps } from './ports.ts'
 import type { Runs } from './runs.ts'
@@ -19,18 +20,21 @@ export interface Rounds extends AsyncDisposable {
 const ROUND_EVERY = seconds(1)
 /** Hosts under way. Most wait for DNS or for a slot at the CA, and waiting is cheap. */
 export const RUNS_MAX = 64
+/** Of these, those that wait for DNS: dead name servers take their time, and may be many. */
+const LOOKS_MAX = RUNS_MAX / 2
 /** The room in a budget was not for them: it will not be in a second either. */
 const QUEUE_HELD_FOR = seconds(30)
 
 interface RoundsContext {
   readonly runs: Runs
   readonly claim: LeaseClaim
+  readonly witness: ClockWitness
   readonly settings: AttendSettings | undefined
 }
 
 export function startRounds(
   deps: Pick<LifecycleDeps, 'hosts' | 'issuer' | 'clock' | 'record'>,
-  { runs, claim, settings }: RoundsContext,
+  { runs, claim, witness, settings }: RoundsContext,
 ): Rounds {
   const { hosts, clock, record } = deps
   const heldUntilMs = new Map<Urgency, number>()
@@ -45,10 +49,7 @@ export function startRounds(
     if (termsAgreed) await hosts.wakeWaiting('term/not-agreed')
     isPrepared = true
   }
-  const start = async (
-    claimed: Awaited<ReturnType<typeof hosts.claimDue>>,
-    using: AttendSettings,
-  ): Promise<void> => {
+  const start = async (claimed: readonly ClaimedHost[], using: AttendSettings): Promise<void> => {
     for (const one of claimed) {
       if (isOver) await hosts.release(one)
       else runs.start(one, using)
@@ -59,15 +60,20 @@ export function startRounds(
     if (!isPrepared) await prepare(settings)
     const free = RUNS_MAX - runs.count
     if (free < 1) return
+    // A clock that jumps makes everything due at once, and nothing may be ordered by it.
+    const isClockWrong = witness.verdict() === 'wrong'
     // Half for those whose turn has come at most: behind them wait more urgent looks.
     const turns = { ...claim, limit: Math.ceil(free / 2), onUnreadable: record.attendFailed }
     const isHeld = (urgency: Urgency): boolean =>
       clock.monotonicMs() < (heldUntilMs.get(urgency) ?? 0)
-    await start(await claimTurns(deps, turns, isHeld), settings)
+    if (!isClockWrong) await start(await claimTurns(deps, turns, isHeld), settings)
     const limit = RUNS_MAX - runs.count
+    const looksMax = Math.min(limit, LOOKS_MAX - runs.looking)
     if (limit < 1) return
-    const due = await hosts.claimDue({ ...claim, limit, onUnreadable: record.attendFailed })
-    isMoreDue = due.length === limit
+    const which = isClockWrong ? 'waiting-for-dns' : 'all'
+    const places = { limit, looksMax, which, onUnreadable: record.attendFailed } as const
+    const due = await hosts.claimDue({ ...claim, ...places })
+    isMoreDue = isFull(due, places)
     await start(due, settings)
   }
 
@@ -91,6 +97,15 @@ export function startRounds(
       await loop[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Were all places taken, so that there may be more? */
+function isFull(
+  due: readonly ClaimedHost[],
+  { limit, looksMax }: { readonly limit: number; readonly looksMax: number },
+): boolean {
+  const looks = due.filter(({ host }) => host.state === 'waiting-for-dns').length
+  return due.length === limit || (looks > 0 && looks === looksMax)
 }
 
 /** A kill may be long ago. */

@@ -7,6 +7,8 @@ import type { AttendContext, AttendSettings } from './work.ts'
 /** The hosts under way in this process. Each goes its own way: a slow one holds only itself. */
 export interface Runs {
   readonly count: number
+  /** Those among them that wait for DNS, and have not been looked at yet. */
+  readonly looking: number
   find(hostname: Hostname): Run | undefined
   /** Starts on a leased host; if one is under way on it, whose lease was lost, after that has ended. */
   start(claimed: ClaimedHost, settings: AttendSettings): Run
@@ -19,6 +21,8 @@ export interface Runs {
 /** One host under way. */
 export interface Run {
   readonly claimed: ClaimedHost
+  /** It waits for DNS, and has not been looked at yet. */
+  readonly isLooking: boolean
   /** Resolves once the look was written down, or the run has ended. Never rejects. */
   readonly looked: Promise<void>
   /** Never rejects. */
@@ -52,6 +56,9 @@ export function createRuns(
     get count() {
       return running.size
     },
+    get looking() {
+      return [...running.values()].filter(({ isLooking }) => isLooking).length
+    },
     find: (hostname) => running.get(hostname),
     start: (claimed, settings) => {
       const { hostname } = claimed.host
@@ -59,10 +66,20 @@ export function createRuns(
       previous?.stop()
       const stopping = new AbortController()
       const looking = Promise.withResolvers<void>()
-      const context = { settings, stopping: stopping.signal, onLooked: looking.resolve }
+      let isLooking = claimed.host.state === 'waiting-for-dns'
+      const onLooked = (): void => {
+        isLooking = false
+        looking.resolve()
+      }
+      const context = { settings, stopping: stopping.signal, onLooked }
       // A turn later, so that the run counts before anything of it can end.
       const ended = Promise.resolve(previous?.ended).then(() => work(claimed, context))
-      const run = { claimed, looked: looking.promise, ended, stop: () => stopping.abort() }
+      const run: Run = {
+        ...{ claimed, looked: looking.promise, ended, stop: () => stopping.abort() },
+        get isLooking() {
+          return isLooking
+        },
+      }
       running.set(hostname, run)
       record.hostsUnderWay(running.size)
       return run
@@ -88,7 +105,7 @@ export function createRuns(
 }
 
 type RunContext = Omit<AttendContext, 'signal' | keyof SharedContext>
-type SharedContext = Pick<AttendContext, 'slots' | 'queuePace' | 'onQueuedAgain'>
+type SharedContext = Pick<AttendContext, 'slots' | 'queuePace' | 'witness' | 'onQueuedAgain'>
 
 /** Never rejects. */
 async function attendInTime(

@@ -9,6 +9,7 @@ import {
   moveHost,
 } from '../hosts/index.ts'
 import type { NoticeKind } from '../kernel/index.ts'
+import type { ClockWitness } from './clock-witness.ts'
 import type { LifecycleDeps, Rhythm } from './ports.ts'
 
 /**
@@ -40,7 +41,7 @@ export interface Telling extends Pick<HostSaving, 'history' | 'lease'> {
 export function openStory(
   { hosts, clock, random, record }: Pick<LifecycleDeps, 'hosts' | 'clock' | 'random' | 'record'>,
   claimed: ClaimedHost,
-  rhythm: Rhythm,
+  { rhythm, witness }: { readonly rhythm: Rhythm; readonly witness: ClockWitness },
 ): Story {
   const { hostname } = claimed.host
   /** As it was last read or written: what others write meanwhile is told from that. */
@@ -52,7 +53,8 @@ export function openStory(
     { history, lease, tell }: Telling,
     save: HostTable['save'],
   ): Promise<boolean> => {
-    const context: MoveContext = { now: clock.now(), random, ...rhythm }
+    const by = witness.believes() ? 'right' : 'doubtful'
+    const context: MoveContext = { now: clock.now(), random, ...rhythm, clock: by }
     const moved = moveHost(written.host, event, context)
     const isNew = tell && moved.told !== tell.kind
     const told = isNew ? { ...moved, told: tell.kind } : moved

@@ -25,7 +25,7 @@ async function queue(
   const { host } = story
   const urgency = urgencyOf(host, current, { now: clock.now(), ...settings.rhythm })
   if (via === 'queue') onQueuedAgain(urgency)
-  const ahead = await hosts.countAhead({ ...host, urgency })
+  const ahead = await hosts.countAhead({ ...host, urgency }, via)
   const until = queuePace.guess(ahead)
   const sentence = `${reason.sentence.replace(/\.$/, '')}. It is ready and waits for its turn: ${inWords(ahead)}, until about ${until.toISOString().slice(0, 16).replace('T', ' ')} UTC.`
   const event = { kind: 'queued', reason: { ...reason, sentence }, until, life: current } as const

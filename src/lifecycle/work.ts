@@ -2,6 +2,7 @@ import type { Certificate } from '../certs/index.ts'
 import type { ClaimedHost, HistoryStep } from '../hosts/index.ts'
 import type { Urgency } from '../kernel/index.ts'
 import type { AttendanceRules } from './attendance-plan.ts'
+import type { ClockWitness } from './clock-witness.ts'
 import type { LookSettings } from './look.ts'
 import type { LifecycleDeps, Rhythm } from './ports.ts'
 import type { QueuePace } from './queue-pace.ts'
@@ -20,6 +21,7 @@ export interface AttendContext {
   /** How many may be at the CA. */
   readonly slots: Slots
   readonly queuePace: QueuePace
+  readonly witness: ClockWitness
   /** The turn of a host had come, and there was no room after all. */
   readonly onQueuedAgain: (urgency: Urgency) => void
   /** The host is to be given back as it is. */

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { ClaimedHost } from '../../../src/hosts/index.ts'
 import { days, hours, seconds } from '../../../src/kernel/index.ts'
 import { describeEachStore } from '../../support/stores.ts'
 import {
@@ -7,6 +8,7 @@ import {
   HOST,
   hold,
   LIMITED,
+  mayGoOn,
   move,
   name,
   namesOf,
@@ -32,7 +34,7 @@ describeEachStore((openTestStore) => {
         const due = clock.now().getTime() - (which === 'early' ? 9000 : 1000 * index)
         await store.db
           .updateTable('hosts')
-          .set({ next_attempt_at: due })
+          .set({ next_attempt_at: due, ready_at: 1 })
           .where('hostname', '=', hostname)
           .execute()
       }
@@ -45,6 +47,30 @@ describeEachStore((openTestStore) => {
       ...['late-replace-now.test', 'early-first.test', 'late-first.test'],
       ...['early-renewal.test', 'late-renewal.test', 'early-idle.test', 'late-idle.test'],
     ])
+  })
+
+  it('leases those that wait for DNS apart, so that they keep nobody else waiting', async () => {
+    const { hosts, store } = await openHosts(openTestStore)
+    const ready = ['first.test', 'renewal.test']
+    for (const one of [...someNames('waiting-', 5), ...ready]) await hosts.add(name(one), 'x.test')
+    const set = (hostname: string, priority: number) =>
+      store.db
+        .updateTable('hosts')
+        .set({ ready_at: 1, priority })
+        .where('hostname', '=', hostname)
+        .execute()
+    await set('first.test', 2)
+    await set('renewal.test', 3)
+    const claimed = namesOf(await hosts.claimDue({ ...CLAIM, limit: 6, looksMax: 2 }))
+    expect(claimed).toHaveLength(4)
+    expect(claimed[0]).toBe('first.test')
+    expect(claimed.at(-1)).toBe('renewal.test')
+    await hosts.recoverLeases()
+    const looks = { ...CLAIM, which: 'waiting-for-dns' } as const
+    for (const { host } of await hosts.claimDue(looks)) expect(host.readyAt).toBeUndefined()
+    expect(await hosts.claimDue({ ...CLAIM, looksMax: -1 })).toSatisfy(
+      (rest: readonly ClaimedHost[]) => rest.every(({ host }) => host.readyAt !== undefined),
+    )
   })
 
   it('takes a lease from the far future for one that a wrong clock took', async () => {
@@ -80,7 +106,7 @@ describeEachStore((openTestStore) => {
     expect(await hosts.hasQueued('expiring')).toBe(false)
   })
 
-  it('keeps who queues removable, checkable, and in place when told to wait again', async () => {
+  it('keeps who queues removable and checkable, and lets others pass who have their turn in vain', async () => {
     const world = await openHosts(openTestStore)
     const { hosts, clock } = world
     await queueUp(world, 'default', ['a.test', 'b.test', 'c.test'])
@@ -96,7 +122,7 @@ describeEachStore((openTestStore) => {
     expect(await hosts.enqueue(first, still, { history: [], lease: 'release' })).toBe(true)
     expect(await hosts.enqueue(first, still, { history: [], lease: 'release' })).toBe(true)
     expect(namesOf(await hosts.claimQueued({ ...CLAIM, urgency: 'first' }))).toEqual([
-      ...['a.test', 'c.test'],
+      ...['c.test', 'a.test'],
     ])
     await hosts.retire(name('a.test'))
     expect(await hosts.enqueue(first, still, { history: [], lease: 'release' })).toBe(false)
@@ -115,8 +141,9 @@ describeEachStore((openTestStore) => {
       store.db.updateTable('hosts').set(columns).where('hostname', '=', hostname).execute()
     await set('left.test', { left_at: 1 })
     await set('own.test', { certificate_from: 'customer' })
-    expect(await hosts.promoteExpiring()).toBe(1)
-    expect(await hosts.promoteExpiring()).toBe(0)
+    expect(await hosts.promoteExpiring({ mayGoOn: async () => false })).toBe(0)
+    expect(await hosts.promoteExpiring({ mayGoOn })).toBe(1)
+    expect(await hosts.promoteExpiring({ mayGoOn })).toBe(0)
     expect(await hosts.find(name('queued.test'))).toMatchObject({
       ...{ urgency: 'expiring', queuedAt: undefined, nextAttemptAt: clock.now() },
     })
@@ -205,7 +232,9 @@ describeEachStore((openTestStore) => {
     await hosts.add(released, 'x.test', 'alice')
     await hosts.retire(released)
     await hosts.add(released, 'x.test', 'bob')
-    await hosts.sweepClaims(until(clock, 1))
+    await hosts.sweepClaims(until(clock, 1), async () => false)
+    expect(await hosts.claimToken(HOST, 'bob')).toBeDefined()
+    await hosts.sweepClaims(until(clock, 1), mayGoOn)
     expect(await hosts.claimToken(HOST, 'bob')).toBeUndefined()
     expect(await hosts.claimToken(released, 'bob')).toBeDefined()
   })

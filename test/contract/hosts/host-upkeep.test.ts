@@ -10,6 +10,7 @@ import {
   hold,
   LIMITED,
   lifeOf,
+  mayGoOn,
   move,
   name,
   namesOf,
@@ -168,30 +169,11 @@ describeEachStore((openTestStore) => {
     await due('far.test', 90 * DAY)
     await due('ca.test', 7 * DAY, 'ca/rate-limited')
     await due('far-ca.test', 90 * DAY, 'ca/rate-limited')
-    expect(await hosts.clampFuture(latest)).toBe(2)
-    expect(await hosts.clampFuture(latest)).toBe(0)
+    expect(await hosts.clampFuture(latest, async () => false)).toBe(0)
+    expect(await hosts.clampFuture(latest, mayGoOn)).toBe(2)
+    expect(await hosts.clampFuture(latest, mayGoOn)).toBe(0)
     await clock.advance(hours(1))
     expect(namesOf(await hosts.claimDue(CLAIM)).toSorted()).toEqual(['far-ca.test', 'far.test'])
-  })
-
-  it('tells once of a certificate that ends and cannot be renewed', async () => {
-    const world = await openHosts(openTestStore)
-    const { hosts, store, clock } = world
-    const ends = clock.now().getTime() + 6 * DAY
-    for (const state of ['failing', 'active']) {
-      const hostname = name(`${state}.test`)
-      await hosts.add(hostname, 'x.test')
-      await store.db.updateTable('hosts').set({ state }).where('hostname', '=', hostname).execute()
-      await hold(world, hostname, { not_before: ends - 90 * DAY, not_after: ends })
-    }
-    const toDraft = (notAfter: Date): HistoryDraft => ({
-      ...{ step: 'renew', outcome: 'failed', notice: 'expiring' },
-      sentence: `Ends ${notAfter.toISOString()}.`,
-    })
-    expect(await hosts.tellExpiring(toDraft)).toBe(1)
-    expect(await hosts.tellExpiring(toDraft)).toBe(0)
-    const told = await hosts.untold(10)
-    expect(told).toMatchObject([{ kind: 'expiring', hostname: 'failing.test' }])
   })
 
   it('removes entries older than a year, a batch at a time, but never the latest 200', async () => {
@@ -211,7 +193,7 @@ describeEachStore((openTestStore) => {
     let cursor: string | undefined = ''
     let calls = 0
     while (cursor !== undefined && calls < 10) {
-      cursor = await hosts.pruneHistory(before, cursor)
+      cursor = await hosts.pruneHistory(before, cursor, mayGoOn)
       calls += 1
     }
     expect(calls).toBe(2)

@@ -27,6 +27,8 @@ export const onUnreadable = ({ error }: { readonly error: unknown }) => {
 }
 export const CLAIM = { holder: 'a', leaseFor: seconds(30), limit: 100, onUnreadable }
 
+export const mayGoOn = async (): Promise<boolean> => true
+
 export type HostsWorld = Awaited<ReturnType<typeof openHosts>>
 
 /** The table of hosts on a store of its own, and a clock that is moved by hand. */

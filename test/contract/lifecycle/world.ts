@@ -10,6 +10,7 @@ import {
   type Clock,
   days,
   type Hostname,
+  milliseconds,
   parseHostname,
   type Random,
   seconds,
@@ -192,7 +193,8 @@ export function issuerOf(
     plan: ({ renewAt }) => ({ renewAt, because: 'term-ends' }),
     leave: async () => undefined,
     revoke: async () => ({ kind: 'revoked' }),
-    clockSkew: () => undefined,
+    clockSkew: () => milliseconds(0),
+    checkHealth: async () => [],
     ...over,
   }
 }

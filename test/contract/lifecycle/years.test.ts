@@ -129,7 +129,7 @@ describe.skipIf(pebbleIsMissing)(`the lifecycle over years ${pebbleLabel}`, () =
         hostname = await world.add('email.soak.test')
         await world.until(hostname, isActive)
         before = await currentId(world, hostname)
-        clock.shift(61 * DAY)
+        clock.shift(60.5 * DAY)
         await eventually(
           () => world.certs.waiting(hostname),
           () => world.story(hostname),

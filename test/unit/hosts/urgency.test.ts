@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CertificateLife, isIdle, urgencyOf } from '../../../src/hosts/index.ts'
+import { type CertificateLife, isEndNear, isIdle, urgencyOf } from '../../../src/hosts/index.ts'
 import { days } from '../../../src/kernel/index.ts'
 
 const NOW = new Date('2026-11-22T12:00:00Z')
@@ -42,8 +42,28 @@ describe('how urgent a certificate is', () => {
       'renewal',
     ],
     ['nobody comes, and it ends', leftOf(90, 10), { visitedAt: undefined }, 'expiring'],
+    ['nobody comes, and it is over', leftOf(90, -1), { visitedAt: undefined }, 'idle'],
+    [
+      'nobody comes, it is over, and somebody asked',
+      leftOf(90, -1),
+      { visitedAt: undefined, renewalAskedAt: NOW },
+      'expiring',
+    ],
   ])('follows from this: %s', (_, life, over, expected) => {
     expect(urgencyOf({ ...host, ...over }, life, CONTEXT)).toBe(expected)
+  })
+
+  it('is of no matter to whom is left alone until somebody comes', () => {
+    const lazy = { ...CONTEXT, idlePolicy: 'lazy' } as const
+    const idle = { ...host, visitedAt: undefined }
+    for (const life of [leftOf(90, 10), leftOf(90, -1), leftOf(90, 720)]) {
+      expect(urgencyOf(idle, life, lazy)).toBe('idle')
+    }
+    expect(urgencyOf(host, leftOf(90, 10), lazy)).toBe('expiring')
+    const revoked = { ...leftOf(90, 720), revokedAt: NOW }
+    expect(urgencyOf(idle, revoked, lazy)).toBe('replace-now')
+    expect(isEndNear(leftOf(90, 1), NOW)).toBe(true)
+    expect(isEndNear(leftOf(90, 0), NOW)).toBe(false)
   })
 
   it('knows no idle hosts without a rule for them', () => {

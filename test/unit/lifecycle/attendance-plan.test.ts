@@ -13,6 +13,7 @@ import {
   type HeldLife,
   planAttendance,
   soakEnds,
+  waitingSince,
 } from '../../../src/lifecycle/attendance-plan.ts'
 
 const NOW = new Date('2026-11-22T12:00:00Z')
@@ -113,6 +114,43 @@ describe('what is done with a host that somebody comes to work on', () => {
     expect(plan({ host: { ...own, httpsSafe: false, leftAt: NOW } })).toBe('look-regularly')
     expect(plan({ host: own, waiting: brandNew })).toBe('use-waiting')
     expect(plan({ host: own, current: undefined })).toBe('look-only')
+  })
+
+  it("looks where DNS leads before an owner's certificate counts, and after its end", () => {
+    const own: Host = { ...fresh, certificateFrom: 'customer' }
+    expect(plan({ host: own })).toBe('look-regularly')
+    expect(plan({ host: own, waiting: brandNew })).toBe('use-waiting-and-look')
+    const over = { ...current, notAfter: NOW }
+    const served: Host = { ...active, certificateFrom: 'customer', httpsSafe: false }
+    expect(plan({ host: served, current: over })).toBe('look-regularly')
+  })
+
+  it('gets no other certificate for a name that is over, whatever is there', () => {
+    const ceased: Host = { ...active, state: 'failing', ceasedAt: NOW }
+    const revoked = { ...due, revokedAt: NOW }
+    expect(plan({ host: ceased, current: revoked })).toBe('look-regularly')
+    expect(plan({ host: ceased, current: revoked, waiting: brandNew, via: 'asked' })).toBe(
+      'look-regularly',
+    )
+    expect(plan({ host: ceased, current: undefined })).toBe('look-only')
+  })
+})
+
+describe('the time since when a host has waited for a CA', () => {
+  const since = (host: Partial<Host>, life?: Parameters<typeof waitingSince>[1]) =>
+    waitingSince({ ...fresh, ...host }, life, NOW)
+
+  it.each<[string, Partial<Host>, Parameters<typeof waitingSince>[1], number]>([
+    ['became ready', { createdAt: at(-9 * DAY), readyAt: at(-HOUR) }, undefined, -HOUR],
+    ['got its place', { queuedAt: at(-HOUR), readyAt: at(-DAY) }, undefined, -DAY],
+    ['is looked at now', { createdAt: at(-9 * DAY) }, undefined, 0],
+    ['was due', {}, { renewAt: at(-DAY) }, -DAY],
+    ['was queued before it was due', { queuedAt: at(-2 * DAY) }, { renewAt: at(-DAY) }, -2 * DAY],
+    ['was revoked', {}, { renewAt: at(DAY), revokedAt: at(-HOUR) }, -HOUR],
+    ['was asked for', { renewalAskedAt: at(-HOUR) }, { renewAt: at(DAY) }, -HOUR],
+    ['is asked by a clock that was put back', { renewalAskedAt: at(DAY) }, { renewAt: at(DAY) }, 0],
+  ])('begins when it %s', (_, host, life, expected) => {
+    expect(since(host, life)).toEqual(at(expected))
   })
 })
 

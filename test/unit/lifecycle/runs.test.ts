@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ClaimedHost } from '../../../src/hosts/index.ts'
 import { newHost } from '../../../src/hosts/index.ts'
 import { days, type Hostname, hours, parseHostname } from '../../../src/kernel/index.ts'
+import { createClockWitness } from '../../../src/lifecycle/clock-witness.ts'
 import type { LifecycleDeps } from '../../../src/lifecycle/ports.ts'
 import { createQueuePace } from '../../../src/lifecycle/queue-pace.ts'
 import { createRuns } from '../../../src/lifecycle/runs.ts'
@@ -13,7 +14,7 @@ import { createFakeClock } from '../../support/fake-clock.ts'
 const HOST = parseHostname('email.customer.test') as Hostname
 const SETTINGS: AttendSettings = {
   look: { edgeName: HOST, httpPorts: [], httpsPorts: [], termsAgreed: true },
-  rhythm: { lookEvery: days(1), idleAfter: days(180) },
+  rhythm: { lookEvery: days(1), idleAfter: days(180), idlePolicy: 'last' },
   rules: { soak: hours(1), idleAfter: days(180), idlePolicy: 'last' },
 }
 
@@ -34,9 +35,11 @@ describe('a host that is leased anew while a run that lost it is still under way
     const deps = {
       ...{ clock, record, hosts: { release: async () => undefined }, certs: { current: read } },
     } as unknown as LifecycleDeps
+    const issuer = { clockSkew: () => undefined, checkHealth: async () => [] }
+    const witness = createClockWitness({ issuer, clock })
     const runs = createRuns(deps, {
       ...{ slots: createSlots(1), queuePace: createQueuePace({ clock }) },
-      ...{ onQueuedAgain: () => undefined, onEnd: () => undefined },
+      ...{ witness, onQueuedAgain: () => undefined, onEnd: () => undefined },
     })
     const host = newHost(HOST, 'customer.test', clock.now())
     const claimed = (fence: number): ClaimedHost => ({ host, fence, via: 'due' })
@@ -57,6 +60,7 @@ describe('a host that is leased anew while a run that lost it is still under way
     expect(reads).toHaveLength(2)
     expect(runs.find(HOST)).toBe(second)
     expect(runs.count).toBe(1)
+    expect(runs.looking).toBe(1)
     second.stop()
     reads[1]?.reject(new Error('stopped'))
     await second.ended
