@@ -12,17 +12,3 @@ export class AppStartError extends AppError {
     super(failure.code, failure.message, { fix: failure.fix })
   }
 }
-
-/**
- * 'app/rehearsal-unanswered': an edge worker or a node could not say whether it could serve a
- * certificate, which is nothing against the certificate. Ask again later.
- */
-export class RehearsalUnanswered extends AppError {
-  override readonly name = 'RehearsalUnanswered'
-
-  constructor(why: string) {
-    super('app/rehearsal-unanswered', `${why}; it will be asked again.`, {
-      fix: 'Nothing, if it passes. Otherwise see the log of the edge that is named.',
-    })
-  }
-}

@@ -2,7 +2,6 @@ import type { CertificateStore } from '../certs/index.ts'
 import { type Clock, type Hostname, parseHostname } from '../kernel/index.ts'
 import type { Rehearsal, ServingCheck } from '../lifecycle/index.ts'
 import type { Notice, Store } from '../store/index.ts'
-import { RehearsalUnanswered } from './errors.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import type { Nodes } from './nodes.ts'
 import { createRehearsals, type Rehearsals } from './rehearsals.ts'
@@ -78,7 +77,7 @@ export function createServing(deps: ServingDeps): {
       },
       rehearse: async (hostname, certificateId, signal) => {
         const here = await fleet.rehearse(hostname, certificateId)
-        if (here.kind === 'unanswered') throw new RehearsalUnanswered(here.why)
+        if (here.kind === 'unanswered') return { ...here, here: 'unanswered' }
         if (here.kind === 'failed' || !rehearsals) return here
         asking.add(certificateId)
         try {
@@ -124,8 +123,8 @@ interface Wanted {
 }
 
 /**
- * Has the other nodes rehearse, and waits for what each of them writes. Throws RehearsalUnanswered
- * when one writes nothing in time: the certificate may be good, and is not to be thrown away.
+ * Has the other nodes rehearse, and waits for what each of them writes. One that writes nothing in
+ * time says nothing against the certificate: it is not to be thrown away.
  */
 async function rehearseElsewhere(
   { store, clock }: Pick<ServingDeps, 'store' | 'clock'>,
@@ -151,7 +150,8 @@ async function rehearseElsewhere(
     }
     if (clock.monotonicMs() >= deadline) {
       const names = silent.map(({ name }) => name).join(', ')
-      throw new RehearsalUnanswered(`These nodes have not tried it out yet: ${names}`)
+      const why = `These nodes have not tried it out yet: ${names}`
+      return { kind: 'unanswered', here: 'went-well', why }
     }
     await clock.sleep(OTHERS_POLL_MS, signal)
   }
