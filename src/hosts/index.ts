@@ -62,7 +62,6 @@ export {
   type RegularJudgement,
 } from './regular-look.ts'
 export {
-  END_IS_NEAR,
   isDormant,
   isEndNear,
   isIdle,
