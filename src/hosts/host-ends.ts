@@ -6,10 +6,10 @@ import { type OnUnreadable, readRows, rowToHostname } from './host-row.ts'
 /** Certificates that end without having been replaced, whatever their hosts wait for. */
 export interface HostEnds {
   /**
-   * Hosts that promise https or count as active, and whose certificate ends from `from` on and
-   * before `before`: the first to end first.
+   * Hosts that promise https or count as active, among those whose certificates end from `from` on
+   * and before `before`. Looks at a batch.
    */
-  ending(span: EndingSpan, onUnreadable: OnUnreadable): Promise<readonly EndingHost[]>
+  ending(span: EndingSpan, onUnreadable: OnUnreadable): Promise<EndingBatch>
   /** Has accounts told, once per certificate, of those that end soon and should be gone long since. */
   tellExpiring(telling: EndTelling<ExpiringHost>): Promise<number>
   /**
@@ -22,9 +22,16 @@ export interface HostEnds {
 export interface EndingSpan {
   readonly from: Date
   readonly before: Date
+  /** Of certificates that are looked at: names in one statement, both engines take a few thousand. */
   readonly limit: number
   /** Nobody has visited those since, whose certificates are meant to end. */
   readonly dormantBefore?: Date | undefined
+}
+
+export interface EndingBatch {
+  readonly hosts: readonly EndingHost[]
+  /** Where the next batch begins: `undefined` at the end. */
+  readonly next: Date | undefined
 }
 
 export interface EndingHost {
@@ -80,41 +87,44 @@ export function createHostEnds(deps: HostEndsDeps): HostEnds {
 }
 
 async function ending(
-  store: Store,
+  { db }: Store,
   { from, before, limit, dormantBefore }: EndingSpan,
   onUnreadable: OnUnreadable,
-): Promise<readonly EndingHost[]> {
-  const dormantMs = dormantBefore?.getTime() ?? Number.MIN_SAFE_INTEGER
-  const rows = await store.db
+): Promise<EndingBatch> {
+  const certificates = await db
     .selectFrom('certificates')
-    .innerJoin('hosts', 'hosts.hostname', 'certificates.hostname')
-    .select(['hosts.hostname', 'certificates.not_before', 'certificates.not_after'])
-    .select(['hosts.https_safe', 'hosts.updated_at', 'hosts.state', 'hosts.certificate_from'])
-    .select(({ fn }) => fn.coalesce('hosts.visited_at', 'hosts.created_at').as('used_at'))
+    .select(['hostname', 'not_before', 'not_after'])
     .where(isCurrent)
-    .where('certificates.not_after', '>=', from.getTime())
-    .where('certificates.not_after', '<', before.getTime())
-    .where(({ eb, or, and, fn }) => {
-      const used = fn.coalesce('hosts.visited_at', 'hosts.created_at')
-      const isVisited = eb(used, '>', dormantMs)
-      return or([
-        eb('hosts.https_safe', '=', 1),
-        and([eb('hosts.state', '=', 'active'), isVisited]),
-      ])
-    })
-    .orderBy('certificates.not_after')
+    .where('not_after', '>=', from.getTime())
+    .where('not_after', '<', before.getTime())
+    .orderBy('not_after')
     .limit(limit)
     .execute()
+  const last = certificates.at(-1)
+  if (!last) return { hosts: [], next: undefined }
+  const lives = new Map(certificates.map((life) => [life.hostname, life]))
+  const rows = await db
+    .selectFrom('hosts')
+    .select(['hostname', 'https_safe', 'updated_at', 'state', 'certificate_from'])
+    .select(({ fn }) => fn.coalesce('visited_at', 'created_at').as('used_at'))
+    .where('hostname', 'in', [...lives.keys()])
+    .where(({ eb, or }) => or([eb('https_safe', '=', 1), eb('state', '=', 'active')]))
+    .execute()
+  const dormantMs = dormantBefore?.getTime() ?? Number.NEGATIVE_INFINITY
   const toEnding = (row: (typeof rows)[number]): EndingHost => ({
     hostname: rowToHostname(row),
-    notBefore: new Date(row.not_before),
-    notAfter: new Date(row.not_after),
+    notBefore: new Date(lives.get(row.hostname)?.not_before ?? 0),
+    notAfter: new Date(lives.get(row.hostname)?.not_after ?? 0),
     httpsSafe: row.https_safe === 1,
     isActive: row.state === 'active' && row.used_at > dormantMs,
     certificateFrom: row.certificate_from,
     updatedAt: new Date(row.updated_at),
   })
-  return readRows(rows, toEnding, onUnreadable)
+  const hosts = readRows(rows, toEnding, onUnreadable)
+  // Several may end at the same moment: those are looked at again.
+  const nextMs = Math.max(last.not_after, from.getTime() + 1)
+  const next = certificates.length < limit ? undefined : new Date(nextMs)
+  return { hosts: hosts.filter((host) => host.httpsSafe || host.isActive), next }
 }
 
 /** Written out, so that indices of the current ones serve. */

@@ -7,7 +7,7 @@ import {
   isOver,
   type OverdueHost,
 } from '../hosts/index.ts'
-import { after, hours, milliseconds, type Reason } from '../kernel/index.ts'
+import { after, days, hours, milliseconds, type Reason } from '../kernel/index.ts'
 import type { ClockWitness } from './clock-witness.ts'
 import { OWN_IS_OVER } from './lack-reasons.ts'
 import type { LifecycleDeps, Rhythm } from './ports.ts'
@@ -47,52 +47,44 @@ function dormantBefore(
 }
 
 /**
- * Ends promises of https in time, and what counts as active without a certificate that would do.
- * What ended before the last round has been seen to; now and then all is looked at anew, for the
- * case that clocks were set.
+ * Ends promises of https in time, and what counts as active without a certificate that would do. The
+ * last days are looked at each time; what ended before, of which there may be much, a batch at a
+ * time: it has been seen to unless clocks were set, or nobody was there.
  */
 function createEnding(deps: EndWatchDeps, rhythm: Rhythm): () => Promise<void> {
   const { hosts, clock, record, witness } = deps
-  let from = EVER
-  let anewAtMs = clock.monotonicMs() + LOOKED_AT_ANEW_AFTER
-  /** True if there may be more. */
-  const seeToBatch = async (now: Date): Promise<boolean> => {
+  const seeToBatch = async (from: Date, before: Date): Promise<Date | undefined> => {
+    const span = { from, before, limit: ENDINGS_AT_ONCE }
     const dormant = dormantBefore(deps, rhythm)
-    const span = { from, before: after(now, HTTPS_MARGIN), limit: ENDINGS_AT_ONCE }
-    const found = await hosts.ending({ ...span, dormantBefore: dormant }, record.attendFailed)
-    if (found.length > 0 && !witness.believes(await witness.ask())) return false
-    let isAllDone = true
-    for (const host of found) if (!(await seeTo(deps, host))) isAllDone = false
-    const last = found.at(-1)
-    if (last && found.length === ENDINGS_AT_ONCE) {
-      from = last.notAfter
-      return true
-    }
-    if (isAllDone) from = now
-    return false
+    const batch = await hosts.ending({ ...span, dormantBefore: dormant }, record.attendFailed)
+    if (batch.hosts.length > 0 && !witness.believes(await witness.ask())) return undefined
+    for (const host of batch.hosts) await seeTo(deps, host)
+    return batch.next
   }
+  let cursor = EVER
   return async () => {
-    if (clock.monotonicMs() >= anewAtMs) {
-      from = EVER
-      anewAtMs = clock.monotonicMs() + LOOKED_AT_ANEW_AFTER
-    }
     const now = clock.now()
-    // A clock that was put back looks at what it has seen again.
-    if (from > now) from = now
-    for (let batch = 0; batch < ENDING_BATCHES; batch += 1) if (!(await seeToBatch(now))) return
+    const lately = after(now, milliseconds(-LATELY))
+    const soon = after(now, HTTPS_MARGIN)
+    let from: Date | undefined = lately
+    for (let batch = 0; from && batch < ENDING_BATCHES; batch += 1) {
+      from = await seeToBatch(from, soon)
+    }
+    cursor = (await seeToBatch(cursor, lately)) ?? EVER
   }
 }
 
 const EVER = new Date(0)
-const LOOKED_AT_ANEW_AFTER = hours(1)
+const LATELY = days(1)
 const ENDINGS_AT_ONCE = 1000
-const ENDING_BATCHES = 10
+/** In the worst week of a CA, with hosts that nobody visits among them. */
+const ENDING_BATCHES = 50
 
-/** False if somebody else was writing: it is seen to next time. */
+/** Where somebody else was writing, it is seen to next time. */
 async function seeTo(
   { hosts, publish, clock, record }: EndWatchDeps,
   { hostname, httpsSafe, isActive, certificateFrom, updatedAt, ...life }: EndingHost,
-): Promise<boolean> {
+): Promise<void> {
   const now = clock.now()
   const end = life.notAfter.toISOString()
   if (isOver(life, now) && isActive) {
@@ -101,21 +93,20 @@ async function seeTo(
     const draft: HistoryDraft = {
       ...{ step: 'renew', outcome: 'failed', code, sentence, notice: 'failing' },
     }
-    if (!(await hosts.expire(hostname, updatedAt, { reason, draft }))) return false
+    if (!(await hosts.expire(hostname, updatedAt, { reason, draft }))) return
     record.stepTaken({ hostname, ...draft })
     await publish({ kind: 'host-changed', hostname })
-    return true
+    return
   }
-  if (!httpsSafe || now < httpsEndsAt({ ...life, renewAt: life.notAfter })) return true
+  if (!httpsSafe || now < httpsEndsAt({ ...life, renewAt: life.notAfter })) return
   const draft: HistoryDraft = {
     step: 'https',
     outcome: 'done',
     sentence: `The certificate ends on ${end} and has not been replaced: mail links with http again.`,
   }
-  if (!(await hosts.endHttps(hostname, draft))) return true
+  if (!(await hosts.endHttps(hostname, draft))) return
   record.stepTaken({ hostname, ...draft })
   await publish({ kind: 'host-changed', hostname })
-  return true
 }
 
 function notReplaced(end: string): Reason {

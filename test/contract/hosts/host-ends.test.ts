@@ -102,11 +102,15 @@ describeEachStore((openTestStore) => {
     await addHeld(world, 'dormant.test', { ...over, state: 'active', created_at: 1 })
     const dormantBefore = until(clock, -180 * DAY)
     const span = { from: new Date(0), before: until(clock, HOUR), limit: 10, dormantBefore }
-    const [found, ...others] = await hosts.ending(span, onUnreadable)
-    expect(others).toEqual([])
+    const { hosts: all, next } = await hosts.ending(span, onUnreadable)
+    const [found, ...others] = all
+    expect([others, next]).toEqual([[], undefined])
     if (!found) throw new Error('nobody')
     expect(found).toMatchObject({ hostname: 'over.test', isActive: true, httpsSafe: true })
-    expect(await hosts.ending({ ...span, from: until(clock, 0) }, onUnreadable)).toEqual([])
+    const later = { ...span, from: until(clock, 0) }
+    expect(await hosts.ending(later, onUnreadable)).toEqual({ hosts: [], next: undefined })
+    const one = await hosts.ending({ ...span, limit: 1 }, onUnreadable)
+    expect(one.next?.getTime()).toBeGreaterThanOrEqual(found?.notAfter.getTime() ?? Number.NaN)
     const draft: HistoryDraft = { step: 'renew', outcome: 'failed', sentence: 'Over.' }
     const expire = (updatedAt: Date) =>
       hosts.expire(found.hostname, updatedAt, { reason: OVER, draft })
@@ -115,7 +119,7 @@ describeEachStore((openTestStore) => {
     expect(await expire(found.updatedAt)).toBe(false)
     const host: Partial<Host> = { state: 'failing', httpsSafe: false, reason: OVER }
     expect(await hosts.find(found.hostname)).toMatchObject(host)
-    expect(await hosts.ending(span, onUnreadable)).toEqual([])
+    expect((await hosts.ending(span, onUnreadable)).hosts).toEqual([])
   })
 
   it('has who was put off for long come within the hour once the end is near', async () => {

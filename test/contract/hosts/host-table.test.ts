@@ -332,11 +332,13 @@ describeEachStore((openTestStore) => {
     }
     const span = { from: new Date(0), before: new Date(soon + minutes(10)), limit: 10 }
     const ending = await hosts.ending(span, onUnreadable)
-    expect(ending).toMatchObject([{ hostname: 'email.customer-1.test', notAfter: new Date(soon) }])
+    expect(ending.hosts).toMatchObject([
+      { hostname: 'email.customer-1.test', notAfter: new Date(soon) },
+    ])
     const draft = { step: 'https', outcome: 'done', sentence: 'Over.' } as const
     expect(await hosts.endHttps(name('email.customer-1.test'), draft)).toBe(true)
     expect(await hosts.endHttps(name('email.customer-1.test'), draft)).toBe(false)
-    expect(await hosts.ending(span, onUnreadable)).toEqual([])
+    expect((await hosts.ending(span, onUnreadable)).hosts).toEqual([])
   })
 
   it('wakes the hosts that wait for a reason which is gone', async () => {
