@@ -14,6 +14,7 @@ import {
   type HeldLife,
   planAttendance,
   soakEnds,
+  waitingSince,
 } from '../../src/lifecycle/index.ts'
 import type { CertificateBook, HeldCertificate, WaitingCertificate } from './certificate-book.ts'
 import type { SimulatedNeed } from './choosing.ts'
@@ -210,11 +211,10 @@ export function createAttending(deps: AttendingDeps): Attending {
   const getCertificate = (run: Run): void => {
     const { host, context, current, life } = run
     const { now } = context
-    const { queuedAt, createdAt } = run.state
     const urgency = urgencyOf(run.state, life, context)
     const dates = { notAfter: life?.notAfter, renewAt: life?.renewAt }
-    const waitingSince = queuedAt ?? life?.renewAt ?? createdAt
-    const need: SimulatedNeed = { host, urgency, current, ...dates, waitingSince, now }
+    const since = waitingSince(run.state, life, now)
+    const need: SimulatedNeed = { host, urgency, current, ...dates, waitingSince: since, now }
     const admission = issuer.admit(need)
     if (admission.kind === 'wait') hold(run, need, admission)
     else if (admission.kind === 'queue') queue(run)
@@ -254,9 +254,10 @@ export function createAttending(deps: AttendingDeps): Attending {
     if (!current) return
     if (current.notAfterMs <= nowMs) {
       meter.expired(deps.judgeEnd(host, current), nowMs)
-      if (state.leftAt === undefined) return
-      book.drop(host)
-      move(run, { kind: 'ended' })
+      if (state.leftAt) {
+        book.drop(host)
+        move(run, { kind: 'ended' })
+      } else move(run, { kind: 'expired', reason: REASONS.notReplaced })
       fleet.write(host, run.state)
       return
     }

@@ -31,6 +31,7 @@ export const REASONS = {
   rateLimited: reason('ca/rate-limited'),
   unavailable: reason('ca/unavailable'),
   rejected: reason('ca/rejected'),
+  notReplaced: reason('certificate/expiring'),
   paused: reason('ca/paused'),
 } as const
 
@@ -54,7 +55,8 @@ const NEXT = 6
 const QUEUED = 7
 const AWAY = 8
 const LEFT = 9
-const FIELDS = 10
+const READY = 10
+const FIELDS = 11
 
 export function createFleet(population: Population): Fleet {
   const records = new Float64Array(population.hosts * FIELDS)
@@ -71,6 +73,7 @@ export function createFleet(population: Population): Fleet {
     records[at + QUEUED] = moved.queuedAt?.getTime() ?? NEVER
     records[at + AWAY] = moved.awayAt?.getTime() ?? NEVER
     records[at + LEFT] = moved.leftAt?.getTime() ?? NEVER
+    records[at + READY] = moved.readyAt?.getTime() ?? NEVER
   }
   return {
     add: (host, now) => {
@@ -90,6 +93,7 @@ export function createFleet(population: Population): Fleet {
         queuedAt: toDate(records[at + QUEUED]),
         awayAt: toDate(records[at + AWAY]),
         leftAt: toDate(records[at + LEFT]),
+        readyAt: toDate(records[at + READY]),
         visitedAt: population.visitedAt(host, now),
         createdAt: new Date(records[at + CREATED] ?? 0),
       }

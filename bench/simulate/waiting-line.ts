@@ -6,9 +6,9 @@ import { createNumberHeap, type NumberHeap } from './number-heap.ts'
 export interface WaitingLine {
   readonly size: number
   sizeOf(urgency: Urgency): number
-  /** One that has a place among those of this urgency keeps it. */
+  /** One that has a place among those of this urgency keeps it, unless its turn came in vain. */
   enqueue(host: number, urgency: Urgency): void
-  /** The first so many of an urgency: they keep their places until they are enqueued or removed. */
+  /** The first so many of an urgency: they stay until they are enqueued again or removed. */
   claim(urgency: Urgency, limit: number): readonly number[]
   remove(host: number): void
   has(host: number): boolean
@@ -74,11 +74,7 @@ export function createWaitingLine(options: WaitingLineOptions): WaitingLine {
     enqueue: (host, urgency) => {
       const priority = urgencyRank(urgency)
       const queue = queueAt(priority)
-      if (rankedAs[host] === priority) {
-        if (isClaimed[host] === 1) queue.heap.push(host, ranks[host] ?? 0)
-        isClaimed[host] = 0
-        return
-      }
+      if (rankedAs[host] === priority && isClaimed[host] === 0) return
       remove(host)
       const account = accountOf(host)
       const front = frontOf(queue, priority) ?? known(queue.last)

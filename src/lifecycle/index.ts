@@ -9,6 +9,7 @@ export {
   type HeldLife,
   planAttendance,
   soakEnds,
+  waitingSince,
 } from './attendance-plan.ts'
 export { createLifecycle, type Lifecycle, type QueueCounts } from './lifecycle.ts'
 export type { LifecycleOptions } from './options.ts'

@@ -45,7 +45,7 @@ describe('the calendar', () => {
 })
 
 describe('the line', () => {
-  it('lets accounts take turns, and who is claimed keeps the place', () => {
+  it('lets accounts take turns, and who was claimed in vain comes again last', () => {
     const accountOf = (host: number) => (host < 4 ? 0 : 1)
     const line = createWaitingLine({ hosts: 6, accounts: 2, accountOf })
     for (const host of [0, 1, 2, 3, 4, 5]) line.enqueue(host, 'first')
@@ -53,7 +53,7 @@ describe('the line', () => {
     line.enqueue(4, 'first')
     line.remove(0)
     expect(line.size).toBe(5)
-    expect(line.claim('first', 9)).toEqual([4, 1, 5, 2, 3])
+    expect(line.claim('first', 9)).toEqual([1, 5, 2, 4, 3])
   })
 
   it('gives a new place to who has become more urgent', () => {
