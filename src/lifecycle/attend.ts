@@ -77,7 +77,10 @@ async function takeAlong(work: Work): Promise<boolean> {
     case 'serve':
     case 'look-regularly':
       return held.current ? goOn(work, held.current, attendance.kind) : false
-    default:
+    case 'look-only':
+    case 'look-and-serve':
+    case 'look-and-let-soak':
+    case 'look-and-issue':
       return lookAndGoOn(work, held, attendance)
   }
 }
