@@ -17,7 +17,7 @@ import {
   waitingSince,
 } from '../../src/lifecycle/index.ts'
 import type { CertificateBook, HeldCertificate, WaitingCertificate } from './certificate-book.ts'
-import type { SimulatedNeed } from './choosing.ts'
+import type { SimulatedAdmission, SimulatedNeed } from './choosing.ts'
 import { type Fleet, REASONS } from './fleet.ts'
 import type { RefusedBecause, SimulatedIssuer } from './issuing.ts'
 import type { ExpiryCause, Meter } from './meter.ts'
@@ -185,9 +185,9 @@ export function createAttending(deps: AttendingDeps): Attending {
     agenda.due(host, untilMs + last.everyMs * random.fraction())
     for (const span of looks) meter.noteSkipped(span)
   }
-  const askIssuer = (run: Run, need: SimulatedNeed, ca: number): void => {
+  const askIssuer = (run: Run, need: SimulatedNeed, admitted: Going): void => {
     const { host, nowMs } = run
-    const outcome = issuer.issue(need, ca)
+    const outcome = issuer.issue(need, admitted)
     switch (outcome.kind) {
       case 'issued':
         keepOrUse(run, outcome.certificate)
@@ -218,7 +218,7 @@ export function createAttending(deps: AttendingDeps): Attending {
     const admission = issuer.admit(need)
     if (admission.kind === 'wait') hold(run, need, admission)
     else if (admission.kind === 'queue') queue(run)
-    else askIssuer(run, need, admission.ca)
+    else askIssuer(run, need, admission)
   }
 
   /** It is well, and nothing is due. */
@@ -296,6 +296,8 @@ export function createAttending(deps: AttendingDeps): Attending {
     ask,
   }
 }
+
+type Going = Extract<SimulatedAdmission, { readonly kind: 'go' }>
 
 interface Held {
   readonly because: keyof typeof HELD_REASONS

@@ -1,4 +1,5 @@
 import {
+  type BudgetVerdict,
   type CaChoice,
   type CaCondition,
   type CaNeed,
@@ -32,7 +33,12 @@ export interface Trouble {
 }
 
 export type SimulatedAdmission =
-  | { readonly kind: 'go'; readonly ca: number }
+  | {
+      readonly kind: 'go'
+      readonly ca: number
+      /** What the budget said at this instant; none for an order that is open. */
+      readonly paid: PaidOrder | undefined
+    }
   | { readonly kind: 'queue' }
   | {
       readonly kind: 'wait'
@@ -40,10 +46,15 @@ export type SimulatedAdmission =
       readonly until: Date | undefined
     }
 
+/** An order that the budget allows, and what it costs. */
+export interface PaidOrder {
+  readonly order: OrderToJudge
+  readonly verdict: Extract<BudgetVerdict, { readonly kind: 'allowed' }>
+}
+
 /** Where to go for a certificate, as `src/acme/choose-desk.ts` finds out. */
 export interface Choosing {
   choose(need: SimulatedNeed): SimulatedAdmission
-  toJudge(ca: number, need: SimulatedNeed, nowMs: number): OrderToJudge
   conditionOf(ca: number, nowMs: number): CaCondition
   /** How long one would wait then, if the preferred CA stayed away; `undefined`: not at all. */
   waitMs(need: SimulatedNeed, thenMs: number): number | undefined
@@ -87,8 +98,11 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
     const health = conditionOf(index, nowMs)
     const standing = { name: ca.name, caa: 'allows', health, isPaused } as const
     if (isPaused || health.kind !== 'up') return { ...standing, budget: ROOM, isShared: false }
-    const verdict = ledger.judge(toJudge(index, need, nowMs), nowMs)
-    if (verdict.kind === 'allowed') return { ...standing, budget: ROOM, isShared: false }
+    const order = toJudge(index, need, nowMs)
+    const verdict = ledger.judge(order, nowMs)
+    if (verdict.kind === 'allowed') {
+      return { ...standing, budget: ROOM, isShared: false, paid: { order, verdict } }
+    }
     const { until, scope, limit } = verdict
     const isHostsFault = limit === 'failures-per-name'
     const isShared = scope === 'account'
@@ -96,7 +110,6 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
   }
 
   return {
-    toJudge,
     conditionOf,
     choose: (need) => {
       const authorities: Standing[] = []
@@ -117,8 +130,9 @@ export function createChoosing(deps: ChoosingDeps): Choosing {
       if (choice.kind === 'none-allowed') throw new Error('Nothing forbids any CA here')
       const wanted = choice.ca
       const ca = authorities.findIndex(({ name }) => name === wanted)
-      if (choice.kind === 'go') return { kind: 'go', ca }
-      if (at(authorities, ca).isShared) return { kind: 'queue' }
+      const chosen = at(authorities, ca)
+      if (choice.kind === 'go') return { kind: 'go', ca, paid: chosen.paid }
+      if (chosen.isShared) return { kind: 'queue' }
       return { kind: 'wait', because: choice.because, until: choice.until }
     },
     waitMs: (need, thenMs) => {
@@ -142,6 +156,7 @@ interface Standing extends CaStanding {
   /** It is the account's budget that is empty, and not one of the name. */
   readonly isShared: boolean
   readonly isHostsFault?: boolean
+  readonly paid?: PaidOrder
 }
 
 const UP: CaCondition = { kind: 'up' }

@@ -36,7 +36,7 @@ export type RefusedBecause = 'unavailable' | 'rate-limited' | 'rejected' | 'paus
 export interface SimulatedIssuer {
   admit(need: SimulatedNeed): SimulatedAdmission
   /** Goes on with an order that was left open, or places one. */
-  issue(need: SimulatedNeed, admitted: number): SimulatedOutcome
+  issue(need: SimulatedNeed, admitted: Going): SimulatedOutcome
   room(urgency: Urgency, nowMs: number): number
   /** Asks the CA for the window of a certificate, and plans anew if it has changed. */
   ask(host: number, certificate: HeldCertificate, now: Date): HeldCertificate | 'down'
@@ -46,6 +46,8 @@ export interface SimulatedIssuer {
    */
   waitInVain(need: SimulatedNeed, latestMs: number): VainWait
 }
+
+type Going = Extract<SimulatedAdmission, { readonly kind: 'go' }>
 
 export interface VainWait {
   readonly untilMs: number
@@ -94,7 +96,7 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
   const admit = (need: SimulatedNeed): SimulatedAdmission => {
     const opened = open.get(need.host)
     if (opened && choosing.conditionOf(opened.ca, need.now.getTime()).kind === 'up') {
-      return { kind: 'go', ca: opened.ca }
+      return { kind: 'go', ca: opened.ca, paid: undefined }
     }
     return choosing.choose(need)
   }
@@ -105,16 +107,13 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
     return { kind: 'refused', because: 'unavailable', retryAtMs: nowMs + HOLD_MS }
   }
   const place = (
-    index: number,
-    need: SimulatedNeed,
+    { ca: index, paid }: Going,
+    { host, urgency, current }: SimulatedNeed,
     nowMs: number,
   ): OpenOrder | SimulatedOutcome => {
     const { ca, ledger } = at(cas, index)
-    const { host, urgency, current } = need
-    const order = choosing.toJudge(index, need, nowMs)
-    const verdict = ledger.judge(order, nowMs)
-    if (verdict.kind === 'denied') return { kind: 'queued' }
-    ledger.spend(order, verdict)
+    if (!paid) return { kind: 'queued' }
+    ledger.spend(paid.order, paid.verdict)
     let replacing = current?.ca === index ? current : undefined
     let answer = ca.order(host, replacing, nowMs)
     if (answer.kind === 'already-replaced') {
@@ -181,15 +180,15 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
       },
     }
   }
-  const attempt = (need: SimulatedNeed, index: number): SimulatedOutcome => {
+  const attempt = (need: SimulatedNeed, going: Going): SimulatedOutcome => {
     const { host, now } = need
     const nowMs = now.getTime()
     const left = open.get(host)
-    if (left?.ca === index) {
+    if (left?.ca === going.ca) {
       meter.counts.resumedOrders += 1
       return finish(host, left, now)
     }
-    const placed = place(index, need, nowMs)
+    const placed = place(going, need, nowMs)
     if ('kind' in placed) return placed
     if (!deps.isLost(nowMs)) return finish(host, placed, now)
     open.set(host, placed)
@@ -203,8 +202,8 @@ export function createIssuing(deps: IssuingDeps): SimulatedIssuer {
       const outcome = attempt(need, admitted)
       if (outcome.kind !== 'refused' || outcome.because === 'rejected') return outcome
       const next = admit(need)
-      if (next.kind !== 'go' || next.ca === admitted) return outcome
-      return attempt(need, next.ca)
+      if (next.kind !== 'go' || next.ca === admitted.ca) return outcome
+      return attempt(need, next)
     },
     room: (urgency, nowMs) => {
       const kind: OrderKind = urgency === 'first' ? 'first' : 'renewal'

@@ -85,8 +85,6 @@ export interface ModelledCa {
   issue(host: number, order: AcceptedOrder, nowMs: number): ModelledCertificate
   /** When it suggests to renew (RFC 9773), asked now. */
   window(host: number, certificate: ModelledCertificate, nowMs: number): Window
-  /** Would an order that is exempt from nothing but what `replacing` brings be accepted now? */
-  isWilling(host: number, nowMs: number): boolean
   accountOrdersLeft(nowMs: number): number
 }
 
@@ -132,8 +130,11 @@ export function createModelledCa(options: ModelledCaOptions): ModelledCa {
   /** The beginning of the last certificate that was replaced by name: it is not replaced twice. */
   const replacedMs = new Float64Array(hosts)
 
-  const isUp = (nowMs: number): boolean =>
-    !outages.some(({ fromMs, toMs }) => fromMs <= nowMs && nowMs < toMs)
+  const backMs = (nowMs: number): number => {
+    for (const { fromMs, toMs } of outages) if (fromMs <= nowMs && nowMs < toMs) return toMs
+    return nowMs
+  }
+  const isUp = (nowMs: number): boolean => backMs(nowMs) === nowMs
 
   const window = (host: number, certificate: ModelledCertificate, nowMs: number): Window => {
     const isHit =
@@ -177,8 +178,7 @@ export function createModelledCa(options: ModelledCaOptions): ModelledCa {
   return {
     name,
     isUp,
-    backMs: (nowMs) =>
-      outages.find(({ fromMs, toMs }) => fromMs <= nowMs && nowMs < toMs)?.toMs ?? nowMs,
+    backMs,
     order: (host, replacing, nowMs) => {
       if (!isUp(nowMs)) return { kind: 'down' }
       if (isPaused(host, nowMs)) return PAUSED
@@ -208,8 +208,6 @@ export function createModelledCa(options: ModelledCaOptions): ModelledCa {
       return { notBeforeMs, notAfterMs: notBeforeMs + lifetimeAt(nowMs) }
     },
     window,
-    isWilling: (host, nowMs) =>
-      isUp(nowMs) && !isPaused(host, nowMs) && !refusal(host, usualExemption(host), nowMs),
     accountOrdersLeft: (nowMs) => account?.left(0, nowMs) ?? Number.POSITIVE_INFINITY,
   }
 }
