@@ -139,6 +139,8 @@ describe.skipIf(pebbleIsMissing)(`what certificates and clocks end ${pebbleLabel
         },
       })
       const hostname = await world.add('email.unsure.test')
+      // It waits for the CA from here on: no turn is under way that would overwrite what follows.
+      await world.until(hostname, ({ reason }) => reason?.code === DOWN.code)
       const outcome = await world.issue(hostname)
       await world.certs.activate(outcome.kind === 'issued' ? outcome.certificate.id : '')
       await world.store.db.updateTable('hosts').set({ state: 'active', https_safe: 1 }).execute()
