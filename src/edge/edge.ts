@@ -1,15 +1,17 @@
 import type { Clock, Hostname, Random } from '../kernel/index.ts'
 import type { EdgeRecord } from '../telemetry/index.ts'
-import type { BackendTarget } from './backend.ts'
-import { createChallengeResponder } from './challenge-responder.ts'
-import { createDecide } from './decision.ts'
-import { createEmbeddedCarrier } from './embedded-carrier.ts'
-import { type Carrier, createExchange } from './exchange.ts'
-import { createFallback } from './fallback.ts'
-import { createGate } from './gate.ts'
-import { createHttpListener } from './http-listener.ts'
-import { type BoundAddress, formatListenAddress, type ListenAddress } from './listen-address.ts'
-import { createListening, type ListenHow } from './listening.ts'
+import type { BackendTarget } from './backend/backend.ts'
+import { createEmbeddedCarrier } from './backend/embedded-carrier.ts'
+import { createFallback } from './fallback/fallback.ts'
+import { createRemoteCarrier } from './fallback/remote-carrier.ts'
+import { createGate } from './gate/gate.ts'
+import { createHttpListener } from './listen/http-listener.ts'
+import {
+  type BoundAddress,
+  formatListenAddress,
+  type ListenAddress,
+} from './listen/listen-address.ts'
+import { createListening, type ListenHow } from './listen/listening.ts'
 import type { EdgeOptions } from './options.ts'
 import type {
   CertificateSource,
@@ -17,11 +19,13 @@ import type {
   HostMembership,
   ServedCertificate,
 } from './ports.ts'
-import { createRemoteCarrier } from './remote-carrier.ts'
-import type { RehearsalOutcome } from './self-handshake.ts'
-import { createSni } from './sni.ts'
-import { createTlsListener } from './tls-listener.ts'
-import { createVisitBook, type Visits } from './visits.ts'
+import { createChallengeResponder } from './request/challenge-responder.ts'
+import { createDecide } from './request/decision.ts'
+import { type Carrier, createExchange } from './request/exchange.ts'
+import { createVisitBook, type Visits } from './request/visits.ts'
+import type { RehearsalOutcome } from './tls/self-handshake.ts'
+import { createSni } from './tls/sni.ts'
+import { createTlsListener } from './tls/tls-listener.ts'
 
 /** Where visitors arrive: one process's share of the front. */
 export interface Edge {

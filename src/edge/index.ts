@@ -3,8 +3,12 @@
  * refuses what is not plainly right, answers ACME challenges, and passes the rest to the backend:
  * in this process, or the operator's. Decides nothing about certificates or hosts.
  */
-export type { Backend, BackendTarget, EdgeRequest, EdgeResponse } from './backend.ts'
-export { type BackendAddress, formatBackendAddress, parseBackend } from './backend-address.ts'
+export type { Backend, BackendTarget, EdgeRequest, EdgeResponse } from './backend/backend.ts'
+export {
+  type BackendAddress,
+  formatBackendAddress,
+  parseBackend,
+} from './backend/backend-address.ts'
 export { createEdge, type Edge, type EdgeAddresses, type EdgeBound, type EdgeDeps } from './edge.ts'
 export type { EdgeError, EdgeErrorCode } from './errors.ts'
 export {
@@ -12,8 +16,8 @@ export {
   formatListenAddress,
   type ListenAddress,
   parseListenAddresses,
-} from './listen-address.ts'
-export { type ListenHow, reserveAddresses } from './listening.ts'
+} from './listen/listen-address.ts'
+export { type ListenHow, reserveAddresses } from './listen/listening.ts'
 export type { EdgeOptions } from './options.ts'
 export type {
   CertificateSource,
@@ -21,5 +25,5 @@ export type {
   HostMembership,
   ServedCertificate,
 } from './ports.ts'
-export type { RehearsalOutcome } from './self-handshake.ts'
-export type { Visits } from './visits.ts'
+export type { Visits } from './request/visits.ts'
+export type { RehearsalOutcome } from './tls/self-handshake.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { parseHostname } from '../kernel/index.ts'
-import { parseBackend } from './backend-address.ts'
+import { parseBackend } from './backend/backend-address.ts'
 import { EdgeError } from './errors.ts'
-import { parseListenAddresses } from './listen-address.ts'
+import { parseListenAddresses } from './listen/listen-address.ts'
 
 /** More workers than any machine has cores for; a typo should not fork ten thousand. */
 const WORKERS_MAX = 512

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   createChallengeResponder,
   readChallengePath,
-} from '../../../src/edge/challenge-responder.ts'
+} from '../../../src/edge/request/challenge-responder.ts'
 import { parseWireHostname } from '../../../src/kernel/index.ts'
 
 describe("the CA's corner", () => {

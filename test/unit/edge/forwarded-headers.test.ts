@@ -3,7 +3,7 @@ import {
   type ForwardingFacts,
   headersForBackend,
   headersForVisitor,
-} from '../../../src/edge/forwarded-headers.ts'
+} from '../../../src/edge/request/forwarded-headers.ts'
 import { parseWireHostname } from '../../../src/kernel/index.ts'
 
 function someFacts(wishes: Partial<ForwardingFacts> = {}): ForwardingFacts {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { judgeRequest, type RequestHead } from '../../../src/edge/request-rules.ts'
+import { judgeRequest, type RequestHead } from '../../../src/edge/request/request-rules.ts'
 
 function aHead(
   wishes: Partial<RequestHead> & { readonly more?: readonly string[] } = {},

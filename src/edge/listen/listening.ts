@@ -1,8 +1,8 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import { EdgeError } from './errors.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import { EdgeError } from '../errors.ts'
+import { BACKLOG_CONNECTIONS, CONNECTIONS_MAX } from '../limits.ts'
 import type { Listener } from './http-listener.ts'
-import { BACKLOG_CONNECTIONS, CONNECTIONS_MAX } from './limits.ts'
 import { type BoundAddress, formatListenAddress, type ListenAddress } from './listen-address.ts'
 
 export interface ListenHow {

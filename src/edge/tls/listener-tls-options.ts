@@ -1,5 +1,5 @@
 import type { TlsOptions } from 'node:tls'
-import { serverTlsOptions } from '../net/index.ts'
+import { serverTlsOptions } from '../../net/index.ts'
 
 /** What every TLS server of the edge offers, whoever it is for. */
 export function listenerTlsOptions(): TlsOptions {

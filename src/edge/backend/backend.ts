@@ -1,4 +1,4 @@
-import type { Hostname } from '../kernel/index.ts'
+import type { Hostname } from '../../kernel/index.ts'
 import type { BackendAddress } from './backend-address.ts'
 
 /** A visitor's request, after the rules: what an in-process backend may rely on. */

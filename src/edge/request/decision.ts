@@ -1,4 +1,6 @@
-import type { Hostname } from '../kernel/index.ts'
+import type { Hostname } from '../../kernel/index.ts'
+import type { CertificateSource, HostMembership } from '../ports.ts'
+import type { Sni } from '../tls/sni.ts'
 import {
   type ChallengePath,
   type ChallengeResponder,
@@ -7,9 +9,7 @@ import {
 import type { Connection } from './connection.ts'
 import { isOurs, mayCarry } from './ownership.ts'
 import type { Page } from './pages.ts'
-import type { CertificateSource, HostMembership } from './ports.ts'
 import type { RequestVerdict } from './request-rules.ts'
-import type { Sni } from './sni.ts'
 import type { VisitBook } from './visits.ts'
 
 //  head ──► rules ──► this connection's host? ──► challenge? ──► ours? ──► policy ──► backend

@@ -1,13 +1,13 @@
 import { createServer } from 'node:tls'
-import { type Clock, type Hostname, parseWireHostname } from '../kernel/index.ts'
-import type { EdgeRecord, HandshakeResult } from '../telemetry/index.ts'
-import type { Gate } from './gate.ts'
-import type { Listener } from './http-listener.ts'
+import { type Clock, type Hostname, parseWireHostname } from '../../kernel/index.ts'
+import type { EdgeRecord, HandshakeResult } from '../../telemetry/index.ts'
+import type { Gate } from '../gate/gate.ts'
+import type { Listener } from '../listen/http-listener.ts'
+import type { HostMembership, ServedCertificate } from '../ports.ts'
+import type { VisitBook } from '../request/visits.ts'
 import { listenerTlsOptions } from './listener-tls-options.ts'
-import type { HostMembership, ServedCertificate } from './ports.ts'
 import { createSelfHandshakes, type RehearsalOutcome } from './self-handshake.ts'
 import type { Sni } from './sni.ts'
-import type { VisitBook } from './visits.ts'
 
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by OpenSSL; what we offer is said in `net`. No early data,
 // no client certificates, no HTTP/2: one pixel or one redirect gains nothing by it.

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { type Hostname, parseWireHostname } from '../kernel/index.ts'
+import { type Hostname, parseWireHostname } from '../../kernel/index.ts'
 
 /** What is known of a connection before its first byte is read. */
 export interface Arrival {

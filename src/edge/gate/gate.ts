@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type Arrival, arrivalOf } from './connection.ts'
+import { type Arrival, arrivalOf } from '../request/connection.ts'
 
 /** Where a connection first arrives, in clear or out of its handshake: decides who reads it. */
 export interface Gate {

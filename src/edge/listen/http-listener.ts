@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Gate } from './gate.ts'
+import type { Gate } from '../gate/gate.ts'
 
 /** What takes an accepted TCP connection. */
 export interface Listener {

@@ -1,9 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import { openConnection } from './connection.ts'
-import type { Exchange } from './exchange.ts'
-import type { Reader } from './gate.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import type { Reader } from '../gate/gate.ts'
 import {
   DEADLINE_CHECK_MS,
   HEAD_BYTES_MAX,
@@ -12,8 +10,10 @@ import {
   REQUEST_MS_MAX,
   REQUESTS_PER_CONNECTION_MAX,
   SOCKET_IDLE_MS_MAX,
-} from './limits.ts'
-import { type Page, writeLastPage } from './pages.ts'
+} from '../limits.ts'
+import { openConnection } from '../request/connection.ts'
+import type { Exchange } from '../request/exchange.ts'
+import { type Page, writeLastPage } from '../request/pages.ts'
 import { createTurns, type Visit } from './turns.ts'
 
 /**

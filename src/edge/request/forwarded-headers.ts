@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import type { Hostname } from '../kernel/index.ts'
+import type { Hostname } from '../../kernel/index.ts'
 
 // RFC 9110 §7.6.1 (hop-by-hop fields), RFC 7239 (Forwarded) and the X-Forwarded-… habit.
 

@@ -11,9 +11,9 @@ import {
   derSequence,
   derUnsigned,
   type Random,
-} from '../kernel/index.ts'
-import { contextCiphers } from '../net/index.ts'
-import type { ServedCertificate } from './ports.ts'
+} from '../../kernel/index.ts'
+import { contextCiphers } from '../../net/index.ts'
+import type { ServedCertificate } from '../ports.ts'
 
 // RFC 5280 §4.1, the least of it: version 1, no extensions, one name that says what it is. Written
 // by hand, because node:crypto reads certificates and makes none.

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { Clock } from '../kernel/index.ts'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import { type BackendAddress, formatBackendAddress } from './backend-address.ts'
-import { createBackendChoice } from './backend-choice.ts'
-import type { Passage } from './exchange.ts'
-import type { Page } from './pages.ts'
+import type { Clock } from '../../kernel/index.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import { type BackendAddress, formatBackendAddress } from '../backend/backend-address.ts'
+import { createBackendChoice } from '../backend/backend-choice.ts'
+import type { Passage } from '../request/exchange.ts'
+import type { Page } from '../request/pages.ts'
 
 /** Why a backend gave no answer that could be passed on. Stable: a label of the metrics. */
 export type FailureReason =

@@ -1,4 +1,4 @@
-import { EdgeError } from './errors.ts'
+import { EdgeError } from '../errors.ts'
 
 /** One place where the operator's backend answers, in clear: it is behind the edge. */
 export type BackendAddress =

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
-import type { EdgeRecord } from '../telemetry/index.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import type { Carrier, Passage } from '../request/exchange.ts'
+import { sendLastPage } from '../request/pages.ts'
 import type { Backend, EdgeResponse } from './backend.ts'
-import type { Carrier, Passage } from './exchange.ts'
-import { sendLastPage } from './pages.ts'
 
 /** Carries requests to a backend in this process. Their bodies are not read. */
 export function createEmbeddedCarrier({

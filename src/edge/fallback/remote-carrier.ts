@@ -1,12 +1,9 @@
 import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createProxyServer, type ProxyServer, type ProxyTarget } from 'http-proxy'
-import type { Clock } from '../kernel/index.ts'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import type { BackendAddress } from './backend-address.ts'
-import { createErrands, FirstByteTimeout, reasonOf } from './errands.ts'
-import type { Carrier, Passage } from './exchange.ts'
-import { headersForBackend, headersForVisitor } from './forwarded-headers.ts'
+import type { Clock } from '../../kernel/index.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import type { BackendAddress } from '../backend/backend-address.ts'
 import {
   BACKEND_CONNECT_MS_MAX,
   BACKEND_FIRST_BYTE_MS_MAX,
@@ -16,9 +13,12 @@ import {
   BACKEND_SOCKETS_MAX,
   BODY_BYTES_MAX,
   TUNNEL_IDLE_MS_MAX,
-} from './limits.ts'
-import { sendLastPage, writeLastPage } from './pages.ts'
-import { tooLarge } from './request-rules.ts'
+} from '../limits.ts'
+import type { Carrier, Passage } from '../request/exchange.ts'
+import { headersForBackend, headersForVisitor } from '../request/forwarded-headers.ts'
+import { sendLastPage, writeLastPage } from '../request/pages.ts'
+import { tooLarge } from '../request/request-rules.ts'
+import { createErrands, FirstByteTimeout, reasonOf } from './errands.ts'
 
 // The grammar is node:http's and http-proxy's; ours are the heads in both directions, the deadlines
 // and the honest page when it fails. http-proxy's own header passes are not used. Nothing is tried

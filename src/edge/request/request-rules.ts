@@ -1,5 +1,5 @@
-import { type Hostname, parseWireHostname } from '../kernel/index.ts'
-import { BODY_BYTES_MAX, HEAD_FIELDS_MAX } from './limits.ts'
+import { type Hostname, parseWireHostname } from '../../kernel/index.ts'
+import { BODY_BYTES_MAX, HEAD_FIELDS_MAX } from '../limits.ts'
 
 // RFC 9112 (HTTP/1.1 messages) and RFC 9110 §7 (routing), stricter than both where two readers of
 // one message could disagree: then the message is refused and never guessed at. What node:http

@@ -1,10 +1,10 @@
 import type { SecureContext } from 'node:tls'
-import { type Clock, type Hostname, parseWireHostname, type Random } from '../kernel/index.ts'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import { STAND_IN_HOSTS_MAX } from './limits.ts'
-import type { CertificateSource, HostMembership, ServedCertificate } from './ports.ts'
+import { type Clock, type Hostname, parseWireHostname, type Random } from '../../kernel/index.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import { STAND_IN_HOSTS_MAX } from '../limits.ts'
+import type { CertificateSource, HostMembership, ServedCertificate } from '../ports.ts'
+import type { VisitBook } from '../request/visits.ts'
 import { makeStandIn } from './stand-in-certificate.ts'
-import type { VisitBook } from './visits.ts'
 
 /** Which certificate a name gets. */
 export interface Sni {

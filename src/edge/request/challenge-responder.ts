@@ -1,7 +1,7 @@
-import type { Hostname } from '../kernel/index.ts'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import { STRANGER_LOOKUPS_MAX, TOKEN_CHARACTERS_MAX } from './limits.ts'
-import type { ChallengeAnswers, HostMembership } from './ports.ts'
+import type { Hostname } from '../../kernel/index.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import { STRANGER_LOOKUPS_MAX, TOKEN_CHARACTERS_MAX } from '../limits.ts'
+import type { ChallengeAnswers, HostMembership } from '../ports.ts'
 
 // RFC 8555 §8.3 (HTTP-01): the server's side. Nothing here reads a file.
 

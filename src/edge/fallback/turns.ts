@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { EdgeRecord } from '../telemetry/index.ts'
-import type { Connection } from './connection.ts'
-import type { Exchange } from './exchange.ts'
-import { PIPELINED_REQUESTS_MAX } from './limits.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import { PIPELINED_REQUESTS_MAX } from '../limits.ts'
+import type { Connection } from '../request/connection.ts'
+import type { Exchange } from '../request/exchange.ts'
 
 /** A connection and the requests on it that have no answer yet, the one under way first. */
 export interface Visit {

@@ -1,6 +1,6 @@
-import type { Hostname } from '../kernel/index.ts'
+import type { Hostname } from '../../kernel/index.ts'
+import type { HostMembership } from '../ports.ts'
 import type { Connection } from './connection.ts'
-import type { HostMembership } from './ports.ts'
 
 /**
  * Whether a request for `hostname` may come over this connection: over TLS only for the name that

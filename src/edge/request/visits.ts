@@ -1,5 +1,5 @@
-import type { Hostname } from '../kernel/index.ts'
-import { VISITED_HOSTS_MAX } from './limits.ts'
+import type { Hostname } from '../../kernel/index.ts'
+import { VISITED_HOSTS_MAX } from '../limits.ts'
 
 /** Which hosts were visited in a while. */
 export interface Visits {

@@ -1,5 +1,5 @@
+import { BACKEND_REST_MS } from '../limits.ts'
 import type { BackendAddress } from './backend-address.ts'
-import { BACKEND_REST_MS } from './limits.ts'
 
 /** Which of several backends gets the next request. */
 export interface BackendChoice {

@@ -1,9 +1,9 @@
 import { duplexPair } from 'node:stream'
 import { connect, createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls'
-import type { Clock, Hostname } from '../kernel/index.ts'
-import { SELF_HANDSHAKE_MS_MAX } from './limits.ts'
+import type { Clock, Hostname } from '../../kernel/index.ts'
+import { SELF_HANDSHAKE_MS_MAX } from '../limits.ts'
+import type { ServedCertificate } from '../ports.ts'
 import { listenerTlsOptions } from './listener-tls-options.ts'
-import type { ServedCertificate } from './ports.ts'
 
 /** What a handshake of our own showed. */
 export type Shown =

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { EdgeError } from './errors.ts'
+import { EdgeError } from '../errors.ts'
 
 /** Where to listen. Without `host`: on every address of the machine, IPv4 and IPv6. */
 export interface ListenAddress {
