@@ -322,6 +322,13 @@ export async function writeHost(
         .then(columns.priority)
         .else(eb.ref('priority'))
         .end(),
+      // Whoever asks for a renewal does not mean that the name is over.
+      ceased_at: eb
+        .case()
+        .when('renewal_asked_at', 'is not distinct from', before.renewal_asked_at)
+        .then(columns.ceased_at)
+        .else(eb.ref('ceased_at'))
+        .end(),
       renewal_asked_at: eb
         .case()
         .when('renewal_asked_at', '=', before.renewal_asked_at)

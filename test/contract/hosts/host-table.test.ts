@@ -9,6 +9,7 @@ import { describeEachStore } from '../../support/stores.ts'
 
 const name = (text: string) => parseHostname(text) as Hostname
 const HOST = name('email.customer.test')
+const CEASED = { code: 'certificate/revoked', sentence: 'Over.', fix: 'Renew it.' } as const
 const leaseFor = seconds(30)
 const onUnreadable = ({ error }: { readonly error: unknown }) => {
   throw error
@@ -252,6 +253,26 @@ describeEachStore((openTestStore) => {
     await hosts.save(claimed, served, { history: [], lease: 'release' })
     expect(await hosts.find(HOST)).toMatchObject({
       ...{ state: 'active', nextAttemptAt: askedAt, renewalAskedAt: askedAt },
+    })
+  })
+
+  it('does not call a name over again whose renewal was asked for while it was looked at', async () => {
+    const { hosts, clock } = await open()
+    await hosts.add(HOST, 'customer.test')
+    await hosts.cease(HOST, CEASED)
+    const claimed = await hosts.claim(HOST, { holder: 'a', leaseFor })
+    if (!claimed) throw new Error('not leased')
+    expect(claimed.host.ceasedAt).toBeDefined()
+    await clock.advance(5)
+    await hosts.ask(HOST, { kind: 'renewal-asked' })
+    const lacking = moveHost(
+      claimed.host,
+      { kind: 'lacking', reason: CEASED, checks: [] },
+      { now: clock.now(), random: createSeededRandom() },
+    )
+    await hosts.save(claimed, lacking, { history: [], lease: 'release' })
+    expect(await hosts.find(HOST)).toMatchObject({
+      ...{ ceasedAt: undefined, renewalAskedAt: clock.now(), nextAttemptAt: clock.now() },
     })
   })
 
