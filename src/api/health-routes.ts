@@ -42,8 +42,9 @@ export function healthRoutes({
         return reply.code(ready ? 200 : 503).send({ ready, reasons: [...reasons] })
       },
     )
-    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
-      const { contentType, text } = await metrics()
+    app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+      const isOpenMetrics = request.headers.accept?.includes('application/openmetrics-text')
+      const { contentType, text } = await metrics(isOpenMetrics ? 'openmetrics' : 'prometheus')
       return reply.type(contentType).send(text)
     })
     done()

@@ -15,7 +15,10 @@ export interface ApiPorts {
   readonly keys: KeysPort
   readonly health: HealthPort
   /** All processes' numbers in Prometheus' text format. */
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  /** OpenMetrics for who asks for it: only there, requests are named beside the histograms. */
+  readonly metrics: (
+    format: 'prometheus' | 'openmetrics',
+  ) => Promise<{ readonly contentType: string; readonly text: string }>
 }
 
 /** Part of a longer list; `nextCursor` is absent on the last. */

@@ -19,7 +19,7 @@ import {
 import { createLifecycle } from '../lifecycle/index.ts'
 import { createGuardedFetch, createResolver, fetchChallenge, probeTls } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
-import { type Metrics, renderMetrics } from '../telemetry/index.ts'
+import { type Metrics, type MetricsFormat, renderMetrics } from '../telemetry/index.ts'
 import type { LinkKeys } from '../tracking/index.ts'
 import type { EnvironmentVariables, Vault } from '../vault/index.ts'
 import { toApiPorts } from './api-ports.ts'
@@ -157,7 +157,9 @@ interface MeasuredDeps extends ControlDeps {
 const COUNTS_KEPT = seconds(10)
 
 /** What is counted when somebody asks, with what all processes have counted on their way. */
-function createMetricsPage(deps: MeasuredDeps): () => ReturnType<typeof renderMetrics> {
+function createMetricsPage(
+  deps: MeasuredDeps,
+): (format: MetricsFormat) => ReturnType<typeof renderMetrics> {
   const { hosts, certs, issuer, fleet, metrics, records, clock } = deps
   const count = async (): Promise<void> => {
     records.lifecycle.hostsByState(await hosts.countByState())
@@ -166,9 +168,9 @@ function createMetricsPage(deps: MeasuredDeps): () => ReturnType<typeof renderMe
     await issuer.describe()
   }
   const countNowAndThen = remembered(count, { clock, keptFor: COUNTS_KEPT })
-  return async () => {
+  return async (format) => {
     await countNowAndThen()
-    return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())])
+    return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())], format)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Tallies } from '../tally.ts'
 
 /** How an attempt to speak TLS with us ended. */
 export type HandshakeResult =
@@ -11,6 +12,22 @@ export type HandshakeResult =
   | 'timeout'
   | 'protocol-error'
   | 'aborted'
+
+/** One answered request, for the access log. What was not asked for is absent. */
+export interface Access {
+  readonly requestId: string
+  readonly at: Date
+  readonly hostname: string
+  readonly method: string
+  readonly status: number
+  readonly bytes: number
+  readonly ms: number
+  readonly scheme: 'http' | 'https'
+  readonly protocol: 'http/1.1' | 'h2'
+  readonly target?: string | undefined
+  readonly address?: string | undefined
+  readonly userAgent?: string | undefined
+}
 
 /** Why the operator's backend gave no answer that could be passed on. */
 export interface BackendFailure {
@@ -29,9 +46,9 @@ export function createEdgeRecord({
   metrics,
 }: {
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
-  readonly metrics: Pick<Metrics, 'counter' | 'gauge'>
+  readonly metrics: Pick<Metrics, 'counter' | 'gauge' | 'tallies' | 'durations'>
 }) {
-  const handshakes = metrics.counter({
+  const handshakes = metrics.tallies({
     name: 'handshakes_total',
     help: 'TLS handshakes with visitors, by result',
     labels: ['result'],
@@ -41,7 +58,7 @@ export function createEdgeRecord({
     help: 'TLS handshakes with a certificate that no client trusts any more, by why: expired, revoked',
     labels: ['why'],
   })
-  const requests = metrics.counter({
+  const requests = metrics.tallies({
     name: 'requests_total',
     help: 'Answered requests, by class of status and scheme',
     labels: ['class', 'scheme'],
@@ -69,11 +86,26 @@ export function createEdgeRecord({
     help: 'Requests that the backend did not answer, by reason',
     labels: ['reason'],
   })
+  const seconds = metrics.durations(
+    { name: 'request_seconds', help: 'Time from the end of a head to the end of its answer' },
+    REQUEST_SECONDS,
+  )
+  const countAnswer = {
+    http: answerCounter(requests, 'http'),
+    https: answerCounter(requests, 'https'),
+  }
   return {
-    handshake: (result: HandshakeResult) => handshakes.inc({ result }),
+    handshake: (result: HandshakeResult) => handshakes.of({ result }).add(),
     servedPastItsTime: (why: 'expired' | 'revoked') => pastTheirTime.inc({ why }),
-    answered: (status: number, scheme: 'http' | 'https') =>
-      requests.inc({ class: `${Math.floor(status / 100)}xx`, scheme }),
+    answered: (status: number, scheme: 'http' | 'https') => countAnswer[scheme](status),
+    /** From the end of a request's head to the end of its answer. */
+    took: (ms: number) => seconds.observe(ms / 1000),
+    /** One of the answers, as it was sampled. Counted already. */
+    accessed: (access: Access) => {
+      seconds.exemplify(access.ms / 1000, access.requestId, access.at)
+      const { at: _at, ...fields } = access
+      log.info('request', fields)
+    },
     refused: (rule: string) => refusals.inc({ rule }),
     challengeAsked: (result: 'answered' | 'unknown') => challenges.inc({ result }),
     connectionsOpen: (count: number) => connections.set(count),
@@ -87,4 +119,16 @@ export function createEdgeRecord({
     listening: (addresses: readonly string[]) => log.info('edge-listening', { addresses }),
     drained: (facts: { readonly destroyed: number }) => log.info('edge-drained', facts),
   }
+}
+
+/** A redirect takes one millisecond in this process, and a slow backend seconds. */
+const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]
+
+/** By class of status, without a look-up by labels for each request. */
+function answerCounter(
+  requests: Tallies<'class' | 'scheme'>,
+  scheme: 'http' | 'https',
+): (status: number) => void {
+  const tallies = [1, 2, 3, 4, 5].map((first) => requests.of({ class: `${first}xx`, scheme }))
+  return (status) => tallies[Math.floor(status / 100) - 1]?.add()
 }

@@ -66,4 +66,47 @@ describe('metrics', () => {
     expect(text).toContain('postern_hits_total{kind="open"} 3')
     expect(contentType).toContain('text/plain')
   })
+
+  it('count on the hot path without labels being looked up, and add up like the others', async () => {
+    const snapshots = await Promise.all(
+      [1, 2].map(async () => {
+        const metrics = createMetrics()
+        const requests = metrics.tallies({ name: 'x_total', help: 'X', labels: ['class'] })
+        requests.of({ class: '2xx' }).add()
+        expect(requests.of({ class: '2xx' })).toBe(requests.of({ class: '2xx' }))
+        await metrics.snapshot()
+        requests.of({ class: '2xx' }).add()
+        return metrics.snapshot()
+      }),
+    )
+    const { text } = await renderMetrics(snapshots)
+    expect(text).toContain('postern_x_total{class="2xx"} 4')
+  })
+
+  it('tell how long things took, and name a request beside each bucket to who reads OpenMetrics', async () => {
+    const snapshots = await Promise.all(
+      ['a1', 'b2'].map((id) => {
+        const metrics = createMetrics()
+        const durations = metrics.durations({ name: 'y_seconds', help: 'Y' }, [0.01, 1])
+        durations.observe(0.005)
+        durations.observe(0.5)
+        durations.observe(7)
+        durations.exemplify(7, id, new Date(1_700_000_000_500))
+        return metrics.snapshot()
+      }),
+    )
+    const plain = await renderMetrics(snapshots)
+    for (const line of ['_bucket{le="0.01"} 2', '_bucket{le="1"} 4', '_bucket{le="+Inf"} 6']) {
+      expect(plain.text).toContain(`postern_y_seconds${line}`)
+    }
+    expect(plain.text).toContain('postern_y_seconds_sum 15.01')
+    expect(plain.text).toContain('postern_y_seconds_count 6')
+    expect(plain.text).not.toContain('request_id')
+    const open = await renderMetrics(snapshots, 'openmetrics')
+    expect(open.contentType).toContain('application/openmetrics-text')
+    expect(open.text).toMatch(
+      /postern_y_seconds_bucket\{le="\+Inf"\} 6 # \{request_id="b2"\} 7 1700000000\.5\n/,
+    )
+    expect(open.text.endsWith('# EOF\n')).toBe(true)
+  })
 })
