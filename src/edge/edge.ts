@@ -3,8 +3,10 @@ import type { EdgeRecord } from '../telemetry/index.ts'
 import type { BackendTarget } from './backend/backend.ts'
 import { createEmbeddedCarrier } from './backend/embedded-carrier.ts'
 import { createFallback } from './fallback/fallback.ts'
-import { createRemoteCarrier } from './fallback/remote-carrier.ts'
+import { createPlainCarrier } from './fallback/plain-carrier.ts'
+import { type BodyCarrier, createRemoteCarrier } from './fallback/remote-carrier.ts'
 import { createGate } from './gate/gate.ts'
+import { createHttpDate } from './gate/http-date.ts'
 import { createHttpListener } from './listen/http-listener.ts'
 import {
   type BoundAddress,
@@ -21,10 +23,12 @@ import type {
 } from './ports.ts'
 import { createChallengeResponder } from './request/challenge-responder.ts'
 import { createDecide } from './request/decision.ts'
-import { type Carrier, createExchange } from './request/exchange.ts'
+import { createExchange } from './request/exchange.ts'
+import type { Carrier } from './request/passage.ts'
 import { createVisitBook, type Visits } from './request/visits.ts'
 import type { RehearsalOutcome } from './tls/self-handshake.ts'
 import { createSni } from './tls/sni.ts'
+import type { TicketKey } from './tls/ticket-ring.ts'
 import { createTlsListener } from './tls/tls-listener.ts'
 
 /** Where visitors arrive: one process's share of the front. */
@@ -34,8 +38,8 @@ export interface Edge {
    * 'edge/bad-address'.
    */
   listen(addresses: EdgeAddresses, how: ListenHow): Promise<EdgeBound>
-  /** The 48 bytes under which TLS sessions are resumed; equal in all processes and nodes. */
-  setTicketKeys(keys: Buffer): void
+  /** Under which TLS sessions are resumed; equal in all processes and nodes. Copied. */
+  useTicketKeys(keys: readonly TicketKey[]): void
   /**
    * Whether a handshake for `hostname` now gets the certificate with this serial (upper-case hex):
    * a real one, through this process's own TLS server, without a network.
@@ -78,16 +82,14 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
   const visits = createVisitBook()
   const sni = createSni({ certificates, membership, visits, record, clock, random })
   const challenges = createChallengeResponder(deps)
-  const carrier = createCarrier(deps)
+  const { carrier, bodyCarrier } = createCarriers(deps)
   const decide = createDecide({ membership, certificates, sni, challenges, visits }, options)
   const exchange = createExchange({ decide, carrier, record, clock, random })
-  const fallback = createFallback(
-    { exchange, record },
-    { upgrades: carrier.tunnel ? 'tunnelled' : 'ignored' },
-  )
+  const httpDate = createHttpDate(clock)
+  const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
   const gate = createGate({ fallback })
   const http = createHttpListener({ gate })
-  const tls = createTlsListener({ gate, sni, membership, visits, record, clock })
+  const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
   const listening = createListening({ record })
 
   return {
@@ -107,7 +109,7 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
         throw error
       }
     },
-    setTicketKeys: tls.setTicketKeys,
+    useTicketKeys: tls.useTicketKeys,
     confirm: tls.confirm,
     rehearse: tls.rehearse,
     takeVisits: visits.take,
@@ -124,8 +126,15 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
   }
 }
 
-function createCarrier({ backend, record, clock }: EdgeDeps): Carrier {
-  return backend.kind === 'embedded'
-    ? createEmbeddedCarrier({ backend: backend.backend, record })
-    : createRemoteCarrier({ record, clock }, backend.targets)
+function createCarriers({ backend, record, clock }: EdgeDeps): {
+  readonly carrier: Carrier
+  readonly bodyCarrier?: BodyCarrier
+} {
+  if (backend.kind === 'embedded') {
+    return { carrier: createEmbeddedCarrier({ backend: backend.backend, record }) }
+  }
+  return {
+    carrier: createPlainCarrier({ record, clock }, backend.targets),
+    bodyCarrier: createRemoteCarrier({ record, clock }, backend.targets),
+  }
 }

@@ -27,3 +27,4 @@ export type {
 } from './ports.ts'
 export type { Visits } from './request/visits.ts'
 export type { RehearsalOutcome } from './tls/self-handshake.ts'
+export type { TicketKey } from './tls/ticket-ring.ts'

@@ -4,7 +4,9 @@ import type { Hostname } from '../kernel/index.ts'
 /** The certificates we hold, ready to serve. `certs` implements it. */
 export interface CertificateSource {
   /** `undefined` for a host without a certificate. MUST be cheap when asked again. */
-  contextFor(hostname: Hostname): Promise<ServedCertificate | undefined>
+  contextFor(
+    hostname: Hostname,
+  ): ServedCertificate | undefined | Promise<ServedCertificate | undefined>
 }
 
 export interface ServedCertificate {
@@ -20,8 +22,8 @@ export interface ServedCertificate {
 export interface HostMembership {
   /** From memory and without I/O; MAY be wrong for one stranger in millions, never for our own. */
   has(hostname: Hostname): boolean
-  /** Exact. */
-  isOurs(hostname: Hostname): Promise<boolean>
+  /** Exact. A promise only where something has to be looked up: it is asked with each request. */
+  isOurs(hostname: Hostname): boolean | Promise<boolean>
 }
 
 /** The challenges shown right now. `challenges` implements it. */

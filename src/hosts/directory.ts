@@ -17,8 +17,11 @@ export interface HostDirectory {
    * is through, true for everybody: then the store alone decides, and nobody waits for the rest.
    */
   has(hostname: string): boolean
-  /** Exact: what `has` lets pass is looked up, and remembered until `note` or `forget`. */
-  isOurs(hostname: string): Promise<boolean>
+  /**
+   * Exact: what `has` lets pass is looked up, and remembered until `note` or `forget`. Answers at
+   * once, without a promise, while it is remembered.
+   */
+  isOurs(hostname: string): boolean | Promise<boolean>
   /** A host was added or changed: takes it in, and looks it up again when it is asked for. */
   note(hostname: string): void
   /** A host was retired: looks it up again when it is asked for. */
@@ -59,7 +62,7 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
       record.directoryLoaded({ hosts: members.size, bytes: members.bytes })
     },
     has,
-    isOurs: async (hostname) => has(hostname) && answers.isHost(hostname),
+    isOurs: (hostname) => has(hostname) && answers.isHost(hostname),
     note: (hostname) => {
       members.add(hostname)
       loading?.add(hostname)

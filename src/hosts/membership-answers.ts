@@ -3,7 +3,7 @@ import type { HostsRecord } from '../telemetry/index.ts'
 
 /** What the store said about single hostnames, remembered until it may have changed. */
 export interface MembershipAnswers {
-  isHost(hostname: string): Promise<boolean>
+  isHost(hostname: string): boolean | Promise<boolean>
   /** The host has changed: what was or is being read about it is old. */
   forget(hostname: string): void
   clear(): void
@@ -52,7 +52,7 @@ export function createMembershipAnswers({
   }
 
   return {
-    isHost: async (hostname) => recall(hostname) ?? reads.get(hostname) ?? read(hostname),
+    isHost: (hostname) => recall(hostname) ?? reads.get(hostname) ?? read(hostname),
     forget: (hostname) => {
       known.delete(hostname)
       unknown.delete(hostname)

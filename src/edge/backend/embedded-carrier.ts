@@ -1,10 +1,12 @@
-import type { ServerResponse } from 'node:http'
 import type { EdgeRecord } from '../../telemetry/index.ts'
-import type { Carrier, Passage } from '../request/exchange.ts'
-import { sendLastPage } from '../request/pages.ts'
-import type { Backend, EdgeResponse } from './backend.ts'
+import { toHeaderLines } from '../request/header-lines.ts'
+import { lastPageOf, type Page, sendWhole, type WholeAnswer } from '../request/pages.ts'
+import type { Carrier, Passage } from '../request/passage.ts'
+import type { Backend, EdgeRequest, EdgeResponse } from './backend.ts'
 
-/** Carries requests to a backend in this process. Their bodies are not read. */
+const BROKEN: Page = { status: 500, sentence: 'Something is broken here.' }
+
+/** Carries requests to a backend in this process, whatever their method. Bodies are not read. */
 export function createEmbeddedCarrier({
   backend,
   record,
@@ -12,33 +14,42 @@ export function createEmbeddedCarrier({
   readonly backend: Backend
   readonly record: Pick<EdgeRecord, 'failed'>
 }): Carrier {
+  const answerTo = async (passage: Passage): Promise<WholeAnswer> => {
+    try {
+      return wholeOf(await backend.handle(toEdgeRequest(passage)))
+    } catch (error) {
+      record.failed('answering a request', error)
+      return lastPageOf(BROKEN)
+    }
+  }
   return {
-    carry: (passage, response) => {
-      // An unread body must not be taken for the next request.
-      if (passage.accepted.body !== 'none') response.setHeader('connection', 'close')
-      backend.handle(toEdgeRequest(passage)).then(
-        (answer) => send(response, answer),
-        (error: unknown) => {
-          record.failed('answering a request', error)
-          sendLastPage(response, { status: 500, sentence: 'Something is broken here.' })
-        },
-      )
+    carry: (passage, answer) => {
+      void answerTo(passage).then((whole) => sendWhole(answer, whole))
     },
   }
 }
 
-function toEdgeRequest({ request, accepted, connection }: Passage) {
-  return {
-    method: request.method ?? '',
-    hostname: accepted.hostname,
-    target: accepted.target,
-    address: connection.arrival.address,
-    userAgent: request.headers['user-agent'] ?? '',
-    secure: connection.arrival.secure,
-  }
+function toEdgeRequest({
+  method,
+  hostname,
+  target,
+  userAgent,
+  connection: { arrival },
+}: Passage): EdgeRequest {
+  const { address, secure } = arrival
+  return { method, hostname, target, address, userAgent, secure }
 }
 
-function send(response: ServerResponse, { status, headers, body }: EdgeResponse): void {
-  response.writeHead(status, [...headers.flat(), 'content-length', String(body.length)])
-  response.end(body)
+/** What no value of a field may have: it would be read as more fields, or cut to a byte that is. */
+const UNWRITABLE = /[^\t\x20-\x7e\x80-\xff]/
+
+function wholeOf({ status, headers, body }: EdgeResponse): WholeAnswer {
+  let lines = ''
+  for (const [name, value] of headers) {
+    if (UNWRITABLE.test(value)) throw new TypeError(`The value of ${name} cannot be written.`)
+    lines += `${name}: ${value}\r\n`
+  }
+  // What a GET would have got in place of a 304 is not known here.
+  const length = status === 304 ? 'unknown' : body.length
+  return { head: { status, lines: toHeaderLines(lines), length }, body }
 }

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import { type BackendAddress, formatBackendAddress } from '../backend/backend-address.ts'
 import { createBackendChoice } from '../backend/backend-choice.ts'
-import type { Passage } from '../request/exchange.ts'
 import type { Page } from '../request/pages.ts'
+import type { Passage } from '../request/passage.ts'
 
 /** Why a backend gave no answer that could be passed on. Stable: a label of the metrics. */
 export type FailureReason =
@@ -24,7 +23,6 @@ export interface Errand {
 export interface Errands {
   /** Chooses the backend. */
   start(passage: Passage): Errand
-  of(request: IncomingMessage): Errand | undefined
   /** Notes the failure, lets an unreachable backend rest, and says what the visitor reads. */
   fail(errand: Errand, reason: FailureReason): Page
 }
@@ -34,21 +32,15 @@ export function createErrands(
   targets: readonly BackendAddress[],
 ): Errands {
   const choice = createBackendChoice(targets)
-  const errands = new WeakMap<IncomingMessage, Errand>()
   return {
-    start: (passage) => {
-      const errand = { passage, target: choice.next(clock.monotonicMs()) }
-      errands.set(passage.request, errand)
-      return errand
-    },
-    of: (request) => errands.get(request),
+    start: (passage) => ({ passage, target: choice.next(clock.monotonicMs()) }),
     fail: ({ passage, target }, reason) => {
       if (reason === 'unreachable' || reason === 'connect-timeout') {
         choice.unreachable(target, clock.monotonicMs())
       }
       const page = PAGES[reason]
       record.backendFailed({
-        hostname: passage.accepted.hostname,
+        hostname: passage.hostname,
         backend: formatBackendAddress(target),
         status: page.status,
         reason,

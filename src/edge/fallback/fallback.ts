@@ -12,9 +12,13 @@ import {
   SOCKET_IDLE_MS_MAX,
 } from '../limits.ts'
 import { openConnection } from '../request/connection.ts'
-import type { Exchange } from '../request/exchange.ts'
 import { type Page, writeLastPage } from '../request/pages.ts'
+import { createServing, type ServingDeps } from './serving.ts'
 import { createTurns, type Visit } from './turns.ts'
+
+export interface FallbackDeps extends ServingDeps {
+  readonly record: Pick<EdgeRecord, 'answered' | 'refused'>
+}
 
 /**
  * Reads the full grammar of HTTP/1.1 with node:http: bodies, chunks, upgrades, pipelining. What it
@@ -28,11 +32,10 @@ export interface Fallback extends Reader {
   close(): void
 }
 
-export function createFallback(
-  { exchange, record }: { readonly exchange: Exchange; readonly record: EdgeRecord },
-  { upgrades }: { readonly upgrades: 'tunnelled' | 'ignored' },
-): Fallback {
-  const turns = createTurns({ exchange, record })
+export function createFallback(deps: FallbackDeps): Fallback {
+  const { record } = deps
+  const { serve, upgrade } = createServing(deps)
+  const turns = createTurns({ serve, record })
   const visits = new WeakMap<Duplex, Visit>()
   const visitOf = (socket: Duplex): Visit => {
     const visit = visits.get(socket)
@@ -40,7 +43,7 @@ export function createFallback(
     return visit
   }
 
-  const server = createReader(upgrades)
+  const server = createReader(upgrade ? 'tunnelled' : 'ignored')
   for (const event of ['request', 'checkContinue'] as const) {
     server.on(event, (request, response) => {
       turns.enqueue(visitOf(request.socket), { request, response })
@@ -48,7 +51,7 @@ export function createFallback(
   }
   server.on('upgrade', (request, socket, head) => {
     const { connection } = leaveHttp(socket, visitOf(socket))
-    if (!socket.destroyed) void exchange.upgrade(request, socket, head, connection)
+    if (!socket.destroyed) upgrade?.({ request, socket, head }, connection)
   })
   server.on('connect', (_request, socket) => {
     leaveHttp(socket, visitOf(socket))

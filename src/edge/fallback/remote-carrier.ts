@@ -14,27 +14,48 @@ import {
   BODY_BYTES_MAX,
   TUNNEL_IDLE_MS_MAX,
 } from '../limits.ts'
-import type { Carrier, Passage } from '../request/exchange.ts'
 import { headersForBackend, headersForVisitor } from '../request/forwarded-headers.ts'
 import { sendLastPage, writeLastPage } from '../request/pages.ts'
-import { tooLarge } from '../request/request-rules.ts'
-import { createErrands, FirstByteTimeout, reasonOf } from './errands.ts'
+import type { Passage } from '../request/passage.ts'
+import { type AcceptedRequest, tooLarge } from '../request/request-rules.ts'
+import { createErrands, type Errand, FirstByteTimeout, reasonOf } from './errands.ts'
 
 // The grammar is node:http's and http-proxy's; ours are the heads in both directions, the deadlines
 // and the honest page when it fails. http-proxy's own header passes are not used. Nothing is tried
 // twice: once a request has been piped, nobody knows how much of it arrived.
 
+/** A request as node:http has it, and what the rules found in it. */
+export interface RequestWithBody {
+  readonly request: IncomingMessage
+  readonly accepted: AcceptedRequest
+}
+
+/** Carries what only node:http can read: requests with bodies, and those that leave HTTP. */
+export interface BodyCarrier {
+  /** MUST end every response. */
+  carry(passage: Passage, read: RequestWithBody, response: ServerResponse): void
+  /** For a request to change to WebSocket. */
+  tunnel(passage: Passage, read: RequestWithBody, socket: Duplex, head: Buffer): void
+}
+
 /** Carries requests to the operator's own servers, in turn, over kept connections. */
 export function createRemoteCarrier(
   deps: { readonly record: Pick<EdgeRecord, 'backendFailed'>; readonly clock: Clock },
   targets: readonly BackendAddress[],
-): Carrier {
+): BodyCarrier {
   const errands = createErrands(deps, targets)
+  const underWay = new WeakMap<IncomingMessage, Errand>()
+  const start = (passage: Passage, read: RequestWithBody): Errand => {
+    const errand = errands.start(passage)
+    underWay.set(read.request, errand)
+    prepare(passage, read)
+    return errand
+  }
   const proxy = createProxy()
   proxy.on('proxyReq', (outgoing, request) => readyToGo(outgoing, request))
   proxy.on('proxyReqWs', (outgoing, request) => readyToGo(outgoing, request))
   proxy.on('proxyRes', (answer, request, response) => {
-    const errand = errands.of(request)
+    const errand = underWay.get(request)
     if (!errand || response.headersSent || response.destroyed) {
       answer.destroy()
     } else if (hasUsableStatus(answer)) {
@@ -46,12 +67,11 @@ export function createRemoteCarrier(
   })
 
   return {
-    carry: (passage, response) => {
-      const { request, accepted } = passage
-      const errand = errands.start(passage)
+    carry: (passage, read, response) => {
+      const { request, accepted } = read
       if (request.headers.expect !== undefined) response.writeContinue()
       if (accepted.body === 'chunked') endIfTooLarge(request, response)
-      prepare(passage)
+      const errand = start(passage, read)
       proxy.web(request, response, { target: toProxyTarget(errand.target) }, (error) => {
         // The visitor has left, or has been answered already.
         if (response.destroyed || response.writableEnded) return
@@ -60,11 +80,10 @@ export function createRemoteCarrier(
         else sendLastPage(response, page)
       })
     },
-    tunnel: (passage, socket, head) => {
-      const errand = errands.start(passage)
-      prepare(passage)
+    tunnel: (passage, read, socket, head) => {
+      const errand = start(passage, read)
       const options = { target: toProxyTarget(errand.target) }
-      proxy.ws(passage.request, socket, head, options, (error) => {
+      proxy.ws(read.request, socket, head, options, (error) => {
         if (socket.writable) writeLastPage(socket, errands.fail(errand, reasonOf(error)))
       })
       endIfIdle(socket)
@@ -91,10 +110,12 @@ function createProxy(): ProxyServer {
 }
 
 /** http-proxy takes target and header fields from the request itself. */
-function prepare({ request, accepted, connection, requestId }: Passage): void {
+function prepare(
+  { hostname, target, connection, requestId }: Passage,
+  { request, accepted: { body, upgrade } }: RequestWithBody,
+): void {
   const { address, secure, port } = connection.arrival
-  const { hostname, body, upgrade } = accepted
-  request.url = accepted.target
+  request.url = target
   request.headers = headersForBackend(request.rawHeaders, {
     hostname,
     address,

@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import { PIPELINED_REQUESTS_MAX } from '../limits.ts'
 import type { Connection } from '../request/connection.ts'
-import type { Exchange } from '../request/exchange.ts'
+
+/** Has one request answered, on whatever connection. */
+export type ServeTurn = (turn: Turn, connection: Connection) => void
 
 /** A connection and the requests on it that have no answer yet, the one under way first. */
 export interface Visit {
@@ -28,10 +30,10 @@ export interface Turns {
 }
 
 export function createTurns({
-  exchange,
+  serve,
   record,
 }: {
-  readonly exchange: Pick<Exchange, 'serve'>
+  readonly serve: ServeTurn
   readonly record: Pick<EdgeRecord, 'answered'>
 }): Turns {
   const answering = new Set<ServerResponse>()
@@ -54,7 +56,7 @@ export function createTurns({
       visit.waiting.shift()
       if (socket.writable) serveFirst(visit)
     })
-    void exchange.serve(request, response, visit.connection)
+    serve(turn, visit.connection)
   }
 
   return {

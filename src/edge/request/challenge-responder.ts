@@ -21,13 +21,23 @@ const TOKEN = new RegExp(`^[A-Za-z0-9_-]{1,${TOKEN_CHARACTERS_MAX}}$`)
 export function readChallengePath(target: string): ChallengePath {
   if (target.startsWith(PREFIX)) {
     const token = target.slice(PREFIX.length)
-    return TOKEN.test(token) ? { kind: 'token', token } : { kind: 'malformed' }
+    return TOKEN.test(token) ? { kind: 'token', token } : MALFORMED
   }
-  return isOddSpelling(target) ? { kind: 'malformed' } : { kind: 'elsewhere' }
+  const query = target.indexOf('?')
+  const path = query < 0 ? target : target.slice(0, query)
+  return MAYBE_ODD.test(path) && isOddSpelling(path) ? MALFORMED : ELSEWHERE
 }
 
-function isOddSpelling(target: string): boolean {
-  const [path = ''] = target.split('?')
+const ELSEWHERE: ChallengePath = { kind: 'elsewhere' }
+const MALFORMED: ChallengePath = { kind: 'malformed' }
+
+/**
+ * What every odd spelling has: without a percent sign nothing is decoded, and then the name of the
+ * corner has to be there in letters. Asked first, because nearly no path has either.
+ */
+const MAYBE_ODD = /%|acme-challenge/i
+
+function isOddSpelling(path: string): boolean {
   const plain = decoded(decoded(path)).toLowerCase().replaceAll('\\', '/')
   if (!plain.includes('acme-challenge')) return false
   const segments: string[] = []

@@ -5,6 +5,8 @@ import { type Hostname, parseWireHostname } from '../../kernel/index.ts'
 /** What is known of a connection before its first byte is read. */
 export interface Arrival {
   readonly secure: boolean
+  /** What ALPN agreed on; in clear, or without ALPN, it is HTTP/1.1. */
+  readonly protocol: 'http/1.1' | 'h2'
   /** The name the visitor asked TLS for; `undefined` in clear, and on resumed TLS 1.2. */
   readonly servername: Hostname | undefined
   /** IPv4 in its own form, also on a dual-stack socket. */
@@ -31,6 +33,7 @@ export function arrivalOf(socket: Socket): Arrival {
   const name = secure ? servernameOf(socket) : undefined
   return {
     secure,
+    protocol: secure && socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1',
     servername: name === undefined ? undefined : parseWireHostname(name),
     address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
     port: socket.localPort ?? 0,

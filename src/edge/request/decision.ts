@@ -1,4 +1,3 @@
-import type { Hostname } from '../../kernel/index.ts'
 import type { CertificateSource, HostMembership } from '../ports.ts'
 import type { Sni } from '../tls/sni.ts'
 import {
@@ -6,19 +5,15 @@ import {
   type ChallengeResponder,
   readChallengePath,
 } from './challenge-responder.ts'
-import type { Connection } from './connection.ts'
 import { isOurs, mayCarry } from './ownership.ts'
 import type { Page } from './pages.ts'
-import type { RequestVerdict } from './request-rules.ts'
+import type { Asked } from './passage.ts'
 import type { VisitBook } from './visits.ts'
 
 //  head ──► rules ──► this connection's host? ──► challenge? ──► ours? ──► policy ──► backend
 //            400           421                      200           421       308
 
-/** A request that the rules let through. */
-export type AcceptedRequest = Extract<RequestVerdict, { kind: 'accepted' }>
-
-/** What becomes of it. */
+/** What becomes of a request that the rules let through. */
 export type Decision =
   | { readonly kind: 'carry' }
   | { readonly kind: 'prove'; readonly proof: string }
@@ -40,11 +35,8 @@ export interface DecisionDeps {
   readonly visits: Pick<VisitBook, 'note'>
 }
 
-export type Decide = (
-  method: string,
-  accepted: AcceptedRequest,
-  connection: Connection,
-) => Promise<Decision>
+/** At once where nothing has to be looked up, which is so for nearly every request. */
+export type Decide = (asked: Asked) => Decision | Promise<Decision>
 
 /** Decides on accepted requests: whose they are, and whether a backend is to see them. */
 export function createDecide(
@@ -52,43 +44,62 @@ export function createDecide(
   { httpPolicy }: { readonly httpPolicy: 'serve' | 'redirect' },
 ): Decide {
   const proofFor = async (
-    method: string,
-    hostname: Hostname,
+    { method, hostname }: Asked,
     path: ChallengePath,
   ): Promise<string | undefined> => {
     const isAsked = path.kind === 'token' && (method === 'GET' || method === 'HEAD')
     return isAsked ? await challenges.respond(hostname, path.token) : undefined
   }
-  const policyFor = async (
-    { hostname, target }: AcceptedRequest,
-    { arrival }: Connection,
-  ): Promise<Decision> => {
-    if (arrival.secure) {
-      return (await sni.lacksCertificate(hostname)) ? misdirected('no-certificate') : CARRY
+  /** A CA, or we ourselves, looking for a proof. */
+  const decideOnChallenge = async (asked: Asked, path: ChallengePath): Promise<Decision> => {
+    const proof = await proofFor(asked, path)
+    if (proof !== undefined) return { kind: 'prove', proof }
+    return (await isOurs(membership, asked.hostname)) ? NO_CHALLENGE : NOT_OURS
+  }
+  const policyFor = ({ hostname, target, connection }: Asked): Decision | Promise<Decision> => {
+    if (connection.arrival.secure) {
+      return following(sni.lacksCertificate(hostname), (lacks) => (lacks ? NO_CERTIFICATE : CARRY))
     }
-    if (httpPolicy === 'serve' || !(await certificates.contextFor(hostname))) return CARRY
-    const headers = { location: `https://${hostname}${target}` }
-    return { kind: 'answer', page: { status: 308, sentence: 'Please use https.', headers } }
+    if (httpPolicy === 'serve') return CARRY
+    return following(certificates.contextFor(hostname), (served) =>
+      served ? redirectTo(`https://${hostname}${target}`) : CARRY,
+    )
   }
 
-  return async (method, accepted, connection) => {
-    const { hostname, target } = accepted
-    if (!mayCarry(connection, hostname)) return misdirected('other-host')
-    const path = readChallengePath(target)
-    const proof = await proofFor(method, hostname, path)
-    if (proof !== undefined) return { kind: 'prove', proof }
-    if (!(await isOurs(membership, hostname))) return misdirected('not-ours')
-    // A CA, or we ourselves, looking for a proof.
-    if (path.kind !== 'elsewhere') return NO_CHALLENGE
-    visits.note(hostname)
-    return await policyFor(accepted, connection)
+  return (asked) => {
+    const { hostname, connection } = asked
+    if (!mayCarry(connection, hostname)) return OTHER_HOST
+    const path = readChallengePath(asked.target)
+    if (path.kind !== 'elsewhere') return decideOnChallenge(asked, path)
+    return following(isOurs(membership, hostname), (ours) => {
+      if (!ours) return NOT_OURS
+      visits.note(hostname)
+      return policyFor(asked)
+    })
   }
+}
+
+/** `await` without the wait for what is there already: a promise costs a turn of the loop. */
+function following<From, To>(
+  known: From | Promise<From>,
+  next: (known: From) => To | Promise<To>,
+): To | Promise<To> {
+  return known instanceof Promise ? known.then(next) : next(known)
 }
 
 const CARRY: Decision = { kind: 'carry' }
 const NO_CHALLENGE: Decision = {
   kind: 'answer',
   page: { status: 404, sentence: 'No such challenge.' },
+}
+
+const OTHER_HOST = misdirected('other-host')
+const NOT_OURS = misdirected('not-ours')
+const NO_CERTIFICATE = misdirected('no-certificate')
+
+function redirectTo(location: string): Decision {
+  const page = { status: 308, sentence: 'Please use https.', headers: { location } }
+  return { kind: 'answer', page }
 }
 
 function misdirected(rule: string): Decision {

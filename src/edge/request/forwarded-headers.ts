@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { Hostname } from '../../kernel/index.ts'
+import { type HeaderLines, toHeaderLines } from './header-lines.ts'
 
 // RFC 9110 §7.6.1 (hop-by-hop fields), RFC 7239 (Forwarded) and the X-Forwarded-… habit.
 
@@ -73,6 +74,32 @@ export function headersForBackend(fields: readonly string[], facts: ForwardingFa
     headers['upgrade'] = 'websocket'
   }
   return headers
+}
+
+/** The visitor's own fields that a backend may see, from names and values in turn. */
+export function linesForBackend(fields: readonly string[]): HeaderLines {
+  return linesWithoutHopByHop(fields, isSpoofable)
+}
+
+/** The backend's own fields that a visitor may see. */
+export function linesForVisitor(fields: readonly string[]): HeaderLines {
+  return linesWithoutHopByHop(fields, (name) => name === 'server')
+}
+
+/** Where a body ends is not among them: whoever writes the message says that. */
+function linesWithoutHopByHop(
+  fields: readonly string[],
+  isDropped: (name: string) => boolean,
+): HeaderLines {
+  const listed = connectionListed(fields)
+  let lines = ''
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const written = fields[index] ?? ''
+    const name = written.toLowerCase()
+    if (HOP_BY_HOP.has(name) || listed.has(name) || isDropped(name)) continue
+    if (name !== 'content-length') lines += `${written}: ${fields[index + 1] ?? ''}\r\n`
+  }
+  return toHeaderLines(lines)
 }
 
 /** The head that the visitor gets. `Server` is left out: whose software answers is nobody's business. */

@@ -18,6 +18,6 @@ export function mayCarry(connection: Connection, hostname: Hostname): boolean {
 }
 
 /** Whether the host is ours, exactly. Strangers are told apart in memory, without a look-up. */
-export async function isOurs(membership: HostMembership, hostname: Hostname): Promise<boolean> {
-  return membership.has(hostname) && (await membership.isOurs(hostname))
+export function isOurs(membership: HostMembership, hostname: Hostname): boolean | Promise<boolean> {
+  return membership.has(hostname) && membership.isOurs(hostname)
 }

@@ -44,6 +44,9 @@ export type RequestVerdict =
       readonly sentence: string
     }
 
+/** A request that the rules let through. */
+export type AcceptedRequest = Extract<RequestVerdict, { kind: 'accepted' }>
+
 type Refusal = Extract<RequestVerdict, { kind: 'refused' }>
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])

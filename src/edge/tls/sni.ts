@@ -21,7 +21,7 @@ export interface Sni {
    * Whether this host was met with the stand-in and has no certificate still. Of a session that
    * another process began with the stand-in nothing is known here: its visitor chose to trust it.
    */
-  lacksCertificate(hostname: Hostname): Promise<boolean>
+  lacksCertificate(hostname: Hostname): boolean | Promise<boolean>
 }
 
 export function createSni({
@@ -64,6 +64,12 @@ export function createSni({
     return standIn.context
   }
 
+  const lacksStill = async (hostname: Hostname): Promise<boolean> => {
+    if (!(await certificates.contextFor(hostname))) return true
+    metWithStandIn.delete(hostname)
+    return false
+  }
+
   return {
     callback: (servername, done) => {
       const hostname = parseWireHostname(servername)
@@ -79,12 +85,7 @@ export function createSni({
         },
       )
     },
-    lacksCertificate: async (hostname) => {
-      if (!metWithStandIn.has(hostname)) return false
-      if (!(await certificates.contextFor(hostname))) return true
-      metWithStandIn.delete(hostname)
-      return false
-    },
+    lacksCertificate: (hostname) => metWithStandIn.has(hostname) && lacksStill(hostname),
   }
 }
 

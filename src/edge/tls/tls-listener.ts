@@ -1,5 +1,5 @@
 import { createServer } from 'node:tls'
-import { type Clock, type Hostname, parseWireHostname } from '../../kernel/index.ts'
+import { type Clock, type Hostname, parseWireHostname, type Random } from '../../kernel/index.ts'
 import type { EdgeRecord, HandshakeResult } from '../../telemetry/index.ts'
 import type { Gate } from '../gate/gate.ts'
 import type { Listener } from '../listen/http-listener.ts'
@@ -8,13 +8,16 @@ import type { VisitBook } from '../request/visits.ts'
 import { listenerTlsOptions } from './listener-tls-options.ts'
 import { createSelfHandshakes, type RehearsalOutcome } from './self-handshake.ts'
 import type { Sni } from './sni.ts'
+import { installTicketHook } from './ticket-hook.ts'
+import { createTicketRing, type TicketKey } from './ticket-ring.ts'
 
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by OpenSSL; what we offer is said in `net`. No early data,
 // no client certificates, no HTTP/2: one pixel or one redirect gains nothing by it.
 
 /** https: shakes hands, then the gate. */
 export interface TlsListener extends Listener {
-  setTicketKeys(keys: Buffer): void
+  /** See `Edge.useTicketKeys`. */
+  useTicketKeys(keys: readonly TicketKey[]): void
   /** See `Edge.confirm`. */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   /** See `Edge.rehearse`. */
@@ -28,6 +31,7 @@ export function createTlsListener({
   visits,
   record,
   clock,
+  random,
 }: {
   readonly gate: Gate
   readonly sni: Pick<Sni, 'callback'>
@@ -35,6 +39,7 @@ export function createTlsListener({
   readonly visits: Pick<VisitBook, 'withoutNoting'>
   readonly record: Pick<EdgeRecord, 'handshake'>
   readonly clock: Clock
+  readonly random: Random
 }): TlsListener {
   // No certificate of its own: what SNI does not name gets nobody's.
   const server = createServer({ ...listenerTlsOptions(), SNICallback: sni.callback })
