@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // By default one process less than there are cores. Most tests wait for other programs.
+    maxWorkers: 3,
     reporters: ['default', './.config/plain-line-reporter.ts'],
     coverage: {
       provider: 'v8',
@@ -42,6 +44,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          // After the others: each of these starts the whole program, and some measure patience.
+          sequence: { groupOrder: 1 },
           globalSetup: ['.config/get-pebble.ts'],
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
