@@ -11,7 +11,7 @@ import type { Variables, WorkerProcess } from './fleet/worker-process.ts'
 import { announceRunning, openAdminKey } from './local-files.ts'
 import { openKeys } from './open-keys.ts'
 import { createServerRecords } from './records.ts'
-import { rotateTicketKeys } from './ticket-keys.ts'
+import { openTicketKeys } from './ticket-keys.ts'
 
 /** What the program takes from outside besides its configuration. */
 export interface Environment {
@@ -64,19 +64,22 @@ export async function startApp(
   await noteKeys(store)
   const linkKeys = createLinkKeys({ store, vault, clock, random })
   await linkKeys.ensure()
+  const tickets = await openTicketKeys({ ...outside, store, vault, record: records.app })
+  const ticketKeys = tickets.current
 
   const directory = dataDirectory(config.store)
   const adminKey = await openAdminKey(directory, random)
 
   const [startedFleet, { startControl }] = await Promise.all([
-    startFleet(plan, config, { ...outside, variables, store, vault, keyRing, metrics }),
+    startFleet(plan, config, {
+      ...outside,
+      ...{ variables, store, vault, keyRing, ticketKeys, metrics },
+    }),
     // The CA's client and the API take half a second to load: time in which the workers start.
     import('./control.ts'),
   ])
   const fleet = running.use(startedFleet)
-  running.use(
-    rotateTicketKeys({ ...outside, record: records.app }, (keys) => fleet.useTicketKeys(keys)),
-  )
+  running.use(tickets.keepFresh((keys) => fleet.useTicketKeys(keys)))
   const control = running.use(
     await startControl(
       { ...outside, variables, store, vault, keyRing, wanted, linkKeys, fleet, metrics, adminKey },

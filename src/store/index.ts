@@ -30,6 +30,7 @@ export type {
   KeyRotationRow,
   LinkKeyRow,
   Schema,
+  TicketSecretRow,
   WebhookDeliveryRow,
 } from './schema.ts'
 export type { Notice, Store } from './store.ts'

@@ -15,6 +15,7 @@ export interface Schema {
   readonly acme_orders: AcmeOrderRow
   readonly challenges: ChallengeRow
   readonly link_keys: LinkKeyRow
+  readonly ticket_secrets: TicketSecretRow
   readonly hits: HitRow
   readonly edge_nodes: EdgeNodeTable
   readonly edge_confirmations: EdgeConfirmationRow
@@ -151,6 +152,13 @@ export interface LinkKeyRow {
   sealed: Buffer
   created_at: number
   retired_at: number | null
+}
+
+export interface TicketSecretRow {
+  id: string
+  starts_at: number
+  sealed: Buffer
+  created_at: number
 }
 
 export interface HitRow {

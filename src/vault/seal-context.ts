@@ -6,6 +6,7 @@ export type SealPurpose =
   | 'acme-account-key'
   | 'link-signing-key'
   | 'webhook-key'
+  | 'ticket-secret'
   | 'key-check'
 
 /** Where a secret belongs. Authenticated, not stored: a row copied elsewhere does not open. */

@@ -281,6 +281,7 @@ export function describeStore({ openTestStore, newStoreUrl }: TestEngine): void 
       expect(rows).toEqual([
         { version: 1, name: 'foundation', applied_at: expect.any(Number) },
         { version: 2, name: 'years', applied_at: expect.any(Number) },
+        { version: 3, name: 'tickets', applied_at: expect.any(Number) },
       ])
     }
   })

@@ -1,4 +1,4 @@
-import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
+import type { EdgeBound, RehearsalOutcome, TicketKey, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 import type { KeyRing } from '../../vault/index.ts'
@@ -27,7 +27,8 @@ export interface EdgeFleet extends AsyncDisposable {
   /** What is wrong with edges that serve all the same. */
   troubles(): readonly EdgeTrouble[]
   metrics(): Promise<readonly MetricsSnapshot[]>
-  useTicketKeys(keys: Uint8Array): void
+  /** The caller keeps them until it hands over others: an edge that dies is replaced with these. */
+  useTicketKeys(keys: readonly TicketKey[]): void
   /**
    * Gives every edge these keys, the ones that are just starting included, and resolves when each
    * has taken them: from then on secrets sealed with any of them can be served. Throws if one does not.

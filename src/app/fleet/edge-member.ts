@@ -13,6 +13,7 @@ import {
   type EdgeOptions,
   parseBackend,
   type RehearsalOutcome,
+  type TicketKey,
   type Visits,
 } from '../../edge/index.ts'
 import { createHostDirectory, type HostDirectory } from '../../hosts/index.ts'
@@ -45,7 +46,7 @@ export interface EdgeMember extends AsyncDisposable {
   hostChanged(hostname: Hostname): void
   /** Notices may have been missed: reads everything again, and goes on trying until it can. */
   resync(): void
-  useTicketKeys(keys: Uint8Array): void
+  useTicketKeys(keys: readonly TicketKey[]): void
   /** Does a handshake for `hostname` here and now yield the certificate with this serial? */
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   /** Could a certificate that is not in use yet be served here? */
@@ -77,7 +78,7 @@ const DRAIN_MS_MAX = 20_000
 export interface EdgePlace {
   readonly listen: EdgeAddresses
   readonly sharing: 'with-other-workers' | 'alone'
-  readonly ticketKeys: Uint8Array
+  readonly ticketKeys: readonly TicketKey[]
 }
 
 /** Composes an edge and listens. Disposing drains it; store and vault stay the caller's. */
@@ -111,7 +112,7 @@ export async function openEdgeMember(
   opening.defer(() => edge.drain(DRAIN_MS_MAX))
 
   await linkKeys.reload()
-  edge.setTicketKeys(Buffer.from(ticketKeys))
+  edge.useTicketKeys(ticketKeys)
   const bound = await edge.listen(listen, { reusePort: sharing === 'with-other-workers' })
   // Visitors are served while the names of all hosts are read.
   await directory.load()
@@ -128,7 +129,7 @@ export async function openEdgeMember(
       directory.note(hostname)
     },
     resync: () => rereading.wake(),
-    useTicketKeys: (keys) => edge.setTicketKeys(Buffer.from(keys)),
+    useTicketKeys: (keys) => edge.useTicketKeys(keys),
     confirm: (hostname, serial) => edge.confirm(hostname, serial),
     rehearse: async (hostname, certificateId) => {
       const built = await rehearsals.build(hostname, certificateId)

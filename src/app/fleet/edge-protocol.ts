@@ -3,6 +3,7 @@ import type {
   EdgeBound,
   EdgeOptions,
   RehearsalOutcome,
+  TicketKey,
   Visits,
 } from '../../edge/index.ts'
 import type { StoreOptions } from '../../store/index.ts'
@@ -20,7 +21,7 @@ export type ToWorker =
   | { readonly kind: 'start'; readonly start: EdgeStart }
   | { readonly kind: 'host-changed'; readonly hostname: string }
   | { readonly kind: 'resync' }
-  | { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
+  | { readonly kind: 'ticket-keys'; readonly keys: readonly TicketKey[] }
   /** Answered by a `reply`, once they are in use. */
   | { readonly kind: 'key-ring'; readonly id: number; readonly keyRing: ExportedKeyRing }
   | { readonly kind: 'log-level'; readonly level: LogOptions['level'] }
@@ -58,7 +59,7 @@ export interface EdgeStart {
   readonly store: StoreOptions
   readonly edge: EdgeOptions
   readonly keyRing: ExportedKeyRing
-  readonly ticketKeys: Uint8Array
+  readonly ticketKeys: readonly TicketKey[]
   /** Ports are settled: every worker listens on the same ones. */
   readonly listen: EdgeAddresses
 }

@@ -1,12 +1,16 @@
 import { availableParallelism } from 'node:os'
 import type { Config } from '../../config/index.ts'
-import { type EdgeAddresses, parseListenAddresses, reserveAddresses } from '../../edge/index.ts'
+import {
+  type EdgeAddresses,
+  parseListenAddresses,
+  reserveAddresses,
+  type TicketKey,
+} from '../../edge/index.ts'
 import type { Clock, Random } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Metrics } from '../../telemetry/index.ts'
 import type { KeyRing, Vault } from '../../vault/index.ts'
 import type { ServerRecords } from '../records.ts'
-import { drawTicketKeys } from '../ticket-keys.ts'
 import type { EdgeFleet } from './edge-fleet.ts'
 import { createLocalFleet } from './local-fleet.ts'
 import { abandonWorker, startWorkerFleet } from './worker-fleet.ts'
@@ -56,6 +60,7 @@ export interface StartFleetDeps {
   readonly store: Store
   readonly vault: Vault
   readonly keyRing: KeyRing
+  readonly ticketKeys: readonly TicketKey[]
   readonly metrics: Metrics
   readonly records: ServerRecords
 }
@@ -64,10 +69,9 @@ export interface StartFleetDeps {
 export async function startFleet(
   { workers, first, listen }: FleetPlan,
   config: Pick<Config, 'edge' | 'log' | 'store'>,
-  { keyRing, variables, ...deps }: StartFleetDeps,
+  { keyRing, ticketKeys, variables, ...deps }: StartFleetDeps,
 ): Promise<EdgeFleet> {
-  const { clock, random, records } = deps
-  const ticketKeys = drawTicketKeys(random)
+  const { clock, records } = deps
   if (first) {
     const { log, store, edge } = config
     const orders = { log, store, edge, keyRing, ticketKeys, listen }

@@ -1,4 +1,4 @@
-import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
+import type { EdgeBound, RehearsalOutcome, TicketKey, Visits } from '../../edge/index.ts'
 import type { Clock, Hostname } from '../../kernel/index.ts'
 import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
 import { exportKeyRing, type KeyRing } from '../../vault/index.ts'
@@ -95,7 +95,7 @@ class WorkerFleet implements EdgeFleet {
     this.#tell({ kind: 'resync' })
   }
 
-  useTicketKeys(keys: Uint8Array): void {
+  useTicketKeys(keys: readonly TicketKey[]): void {
     this.#orders = { ...this.#orders, ticketKeys: keys }
     this.#tell({ kind: 'ticket-keys', keys })
   }

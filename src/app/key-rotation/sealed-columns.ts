@@ -42,6 +42,13 @@ export const sealedColumns: readonly SealedColumn[] = [
     owner: 'account',
     contextOf: ({ owner }) => ({ purpose: 'webhook-key', owner, version: 1 }),
   },
+  {
+    table: 'ticket_secrets',
+    id: 'id',
+    sealed: 'sealed',
+    owner: 'id',
+    contextOf: ({ owner }) => ({ purpose: 'ticket-secret', owner, version: 1 }),
+  },
 ]
 
 /**
@@ -49,7 +56,13 @@ export const sealedColumns: readonly SealedColumn[] = [
  * the id of the master key, in `sealed_with`.
  */
 export interface SealedColumn {
-  readonly table: 'certificates' | 'acme_orders' | 'acme_accounts' | 'link_keys' | 'webhooks'
+  readonly table:
+    | 'certificates'
+    | 'acme_orders'
+    | 'acme_accounts'
+    | 'link_keys'
+    | 'webhooks'
+    | 'ticket_secrets'
   /** What names a row. */
   readonly id: string
   readonly sealed: string

@@ -1,15 +1,13 @@
-import { createServer } from 'node:tls'
 import { type Clock, type Hostname, parseWireHostname, type Random } from '../../kernel/index.ts'
 import type { EdgeRecord, HandshakeResult } from '../../telemetry/index.ts'
 import type { Gate } from '../gate/gate.ts'
 import type { Listener } from '../listen/http-listener.ts'
 import type { HostMembership, ServedCertificate } from '../ports.ts'
 import type { VisitBook } from '../request/visits.ts'
-import { listenerTlsOptions } from './listener-tls-options.ts'
 import { createSelfHandshakes, type RehearsalOutcome } from './self-handshake.ts'
 import type { Sni } from './sni.ts'
-import { installTicketHook } from './ticket-hook.ts'
 import { createTicketRing, type TicketKey } from './ticket-ring.ts'
+import { createTicketedServer } from './ticketed-server.ts'
 
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by OpenSSL; what we offer is said in `net`. No early data,
 // no client certificates, no HTTP/2: one pixel or one redirect gains nothing by it.
@@ -41,8 +39,9 @@ export function createTlsListener({
   readonly clock: Clock
   readonly random: Random
 }): TlsListener {
-  // No certificate of its own: what SNI does not name gets nobody's.
-  const server = createServer({ ...listenerTlsOptions(), SNICallback: sni.callback })
+  const ring = createTicketRing({ clock })
+  const ticketed = createTicketedServer({ ring, random, sniCallback: sni.callback }, 'ring')
+  const { server } = ticketed
   const handshakes = createSelfHandshakes({ clock })
   server.on('secureConnection', (socket) => {
     record.handshake(socket.isSessionReused() ? 'resumed' : 'full')
@@ -54,8 +53,8 @@ export function createTlsListener({
   })
 
   return {
-    accept: (socket) => server.emit('connection', socket),
-    setTicketKeys: (keys) => server.setTicketKeys(keys),
+    accept: ticketed.accept,
+    useTicketKeys: ring.replace,
     confirm: (hostname, serial) =>
       visits.withoutNoting(hostname, async () => {
         const shown = await handshakes.shake(server, hostname)

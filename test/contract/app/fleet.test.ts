@@ -21,6 +21,7 @@ import { createTestCa } from '../../support/certificates.ts'
 import { curl, openssl } from '../../support/clients.ts'
 import { aHostRow } from '../../support/store-rows.ts'
 import { testStoreDeps } from '../../support/stores.ts'
+import { aTicketKey } from '../../support/ticket-keys.ts'
 import { aKeyRing } from '../../support/vaults.ts'
 
 // Real worker processes on a store of their own.
@@ -74,6 +75,7 @@ async function openFleet(workers: number) {
       store,
       vault,
       keyRing,
+      ticketKeys: [aTicketKey(7)],
       metrics,
       records,
     }),

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { curl, openssl } from '../../support/clients.ts'
+import { aTicketKey } from '../../support/ticket-keys.ts'
 import {
   ca,
   type EdgeUnderTest,
@@ -105,9 +106,8 @@ describe('a resumed session', () => {
     'works on another process with the same keys, on %s',
     async (version) => {
       await using second = await openEdge()
-      const keys = Buffer.alloc(48, 7)
-      under.edge.setTicketKeys(keys)
-      second.edge.setTicketKeys(keys)
+      under.edge.useTicketKeys([aTicketKey(7)])
+      second.edge.useTicketKeys([aTicketKey(7)])
       const session = await sessionOf(version)
       const socket = await open({ session, maxVersion: version }, second.httpsPort)
       expect(socket.isSessionReused()).toBe(true)

@@ -9,6 +9,7 @@ import {
   type EdgeRequest,
 } from '../../../src/edge/index.ts'
 import {
+  type Clock,
   type Hostname,
   parseWireHostname,
   systemClock,
@@ -51,10 +52,12 @@ export async function openEdge({
   backend,
   httpPolicy = 'serve',
   answer,
+  clock = systemClock,
 }: {
   readonly backend?: BackendTarget
   readonly httpPolicy?: 'serve' | 'redirect'
   readonly answer?: Backend['handle']
+  readonly clock?: Clock
 } = {}): Promise<EdgeUnderTest> {
   const certificates = new Map([OURS, OTHER].map((name) => [name, ca.issue(name)]))
   const hosts = new Set([OURS, OTHER, PENDING])
@@ -103,7 +106,7 @@ export async function openEdge({
       },
       backend: backend ?? { kind: 'embedded', backend: embedded },
       record: createEdgeRecord({ log, metrics }),
-      clock: systemClock,
+      clock,
       random: systemRandom,
     },
     { httpPolicy },

@@ -26,6 +26,7 @@ const contexts = fc.record<SealContext>({
       'acme-account-key',
       'link-signing-key',
       'webhook-key',
+      'ticket-secret',
       'key-check',
     ] as const),
   ),
