@@ -24,7 +24,7 @@ describe('a store in PostgreSQL', () => {
       Array.from({ length: 6 }, async () => nodes.use(await openStore({ url }, testStoreDeps()))),
     )
     const rows = await stores[0]?.db.selectFrom('schema_migrations').select('version').execute()
-    expect(rows).toEqual([{ version: 1 }, { version: 2 }])
+    expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }])
   })
 
   test('carries notices from node to node, in order, and back to the sender', async () => {

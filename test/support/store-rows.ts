@@ -1,7 +1,7 @@
 import type { CertificateRow, HitRow } from '../../src/store/index.ts'
 
 /** The newest migration there is. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** A host's row, young and well. */
 export function aHostRow(hostname: string, changes: { readonly state?: string } = {}) {
