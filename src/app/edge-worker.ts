@@ -17,7 +17,7 @@ import { openStore, prepareStore, type Store } from '../store/index.ts'
 import { createMetrics, openLog } from '../telemetry/index.ts'
 import { createVault, holdKeyRing, importKeyRing, type KeyRingHolder } from '../vault/index.ts'
 import { createEdgeRecords } from './edge-records.ts'
-import { type EdgeMember, openEdgeMember } from './fleet/edge-member.ts'
+import { type EdgeMember, type EdgeMemberDeps, openEdgeMember } from './fleet/edge-member.ts'
 import type {
   EdgeStart,
   ToSupervisor,
@@ -48,7 +48,7 @@ async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise
   )
   tellWhenHalted(store)
   const member = opening.use(
-    await openEdgeMember({ store, vault, clock, random, metrics, records }, start.edge, {
+    await openEdgeMember({ store, vault, clock, random, metrics, records, shortages }, start.edge, {
       listen,
       ticketKeys,
       sharing: 'with-other-workers',
@@ -75,6 +75,11 @@ function tellWhenHalted({ halted }: Pick<Store, 'halted'>): void {
   }
   if (halted.aborted) say()
   else halted.addEventListener('abort', say, { once: true })
+}
+
+const shortages: EdgeMemberDeps['shortages'] = {
+  began: (of) => tell({ kind: 'shortage', of, state: 'began' }),
+  ended: (of) => tell({ kind: 'shortage', of, state: 'ended' }),
 }
 
 function tell(message: ToSupervisor): void {

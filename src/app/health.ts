@@ -2,6 +2,7 @@ import type { Issuer } from '../acme/index.ts'
 import { formatDuration, milliseconds, minutes } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
+import { SHORTAGES } from './fleet/shortages.ts'
 
 /** Why the server should not get traffic, for `/readyz`. */
 export interface Unreadiness {
@@ -24,7 +25,7 @@ export function createHealth({
   issuer,
 }: {
   readonly store: Pick<Store, 'db' | 'halted'>
-  readonly fleet: Pick<EdgeFleet, 'count' | 'troubles'>
+  readonly fleet: Pick<EdgeFleet, 'count' | 'troubles' | 'shortages'>
   readonly issuer: Pick<Issuer, 'clockSkew'>
 }): Health {
   let isStopping = false
@@ -37,8 +38,10 @@ export function createHealth({
         ...fleet.troubles(),
         ...(store.halted.aborted ? [STORE_HALTED] : await storeReasons(store)),
       ]
-      // Visitors are served whatever the clock says: a load balancer must not look elsewhere.
-      return { ready: reasons.length === 0, reasons: [...reasons, ...clockReasons(issuer)] }
+      // Visitors are served whatever the clock says: a load balancer must not look elsewhere. Nor for
+      // too many of them: what one node is relieved of would be too much for the next.
+      const told = [...fleet.shortages().map((of) => SHORTAGES[of]), ...clockReasons(issuer)]
+      return { ready: reasons.length === 0, reasons: [...reasons, ...told] }
     },
     stop: () => {
       isStopping = true

@@ -7,6 +7,8 @@ import { createPlainCarrier } from './fallback/plain-carrier.ts'
 import { type BodyCarrier, createRemoteCarrier } from './fallback/remote-carrier.ts'
 import { createGate } from './gate/gate.ts'
 import { createHttpDate } from './gate/http-date.ts'
+import { planDescriptors } from './listen/descriptor-plan.ts'
+import { createDoorkeeper, type Doorkeeper } from './listen/doorkeeper.ts'
 import { createHttpListener } from './listen/http-listener.ts'
 import {
   type BoundAddress,
@@ -14,12 +16,15 @@ import {
   type ListenAddress,
 } from './listen/listen-address.ts'
 import { createListening, type ListenHow } from './listen/listening.ts'
+import { parseNetworks } from './listen/peer-network.ts'
+import type { Resources } from './listen/resources.ts'
 import type { EdgeOptions } from './options.ts'
 import type {
   CertificateSource,
   ChallengeAnswers,
   HostMembership,
   ServedCertificate,
+  ShortageWatch,
 } from './ports.ts'
 import { createChallengeResponder } from './request/challenge-responder.ts'
 import { createDecide } from './request/decision.ts'
@@ -71,13 +76,18 @@ export interface EdgeDeps {
   readonly membership: HostMembership
   readonly challenges: ChallengeAnswers
   readonly backend: BackendTarget
+  readonly watch: ShortageWatch
+  readonly resources: Resources
   readonly record: EdgeRecord
   readonly clock: Clock
   readonly random: Random
 }
 
 /** Puts the edge together; nothing listens before `listen`. */
-export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolicy'>): Edge {
+export function createEdge(
+  deps: EdgeDeps,
+  options: Pick<EdgeOptions, 'httpPolicy' | 'sharedAddresses'>,
+): Edge {
   const { certificates, membership, record, clock, random } = deps
   const visits = createVisitBook()
   const sni = createSni({ certificates, membership, visits, record, clock, random })
@@ -87,10 +97,11 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
   const exchange = createExchange({ decide, carrier, record, clock, random })
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
-  const gate = createGate({ fallback })
+  const doorkeeper = openDoor(deps, options)
+  const gate = createGate({ fallback, seats: doorkeeper.seats })
   const http = createHttpListener({ gate })
   const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
-  const listening = createListening({ record })
+  const listening = createListening({ doorkeeper, record, clock })
 
   return {
     listen: async (addresses, how) => {
@@ -120,10 +131,24 @@ export function createEdge(deps: EdgeDeps, options: Pick<EdgeOptions, 'httpPolic
       const deadline = clock.sleep(deadlineMs, waiting.signal).catch(() => undefined)
       await Promise.race([listening.untilQuiet(), deadline])
       waiting.abort()
-      record.drained({ destroyed: listening.destroyConnections() })
+      record.drained({ destroyed: await listening.destroyConnections() })
       fallback.close()
     },
   }
+}
+
+/** Has room for as many visitors as the process may open files for, and says so if that is few. */
+function openDoor(
+  { backend, watch, resources, record, clock }: EdgeDeps,
+  { sharedAddresses }: Pick<EdgeOptions, 'sharedAddresses'>,
+): Doorkeeper {
+  const backends = backend.kind === 'remote' ? backend.targets.length : 0
+  const { limit, connections, isTight } = planDescriptors(resources.descriptors, { backends })
+  if (isTight) record.descriptorsTight({ limit, connections })
+  return createDoorkeeper(
+    { record, clock, watch, resources },
+    { connectionsMax: connections, shared: parseNetworks(sharedAddresses) },
+  )
 }
 
 function createCarriers({ backend, record, clock }: EdgeDeps): {

@@ -18,12 +18,14 @@ export {
   parseListenAddresses,
 } from './listen/listen-address.ts'
 export { type ListenHow, reserveAddresses } from './listen/listening.ts'
+export { type Resources, readResources } from './listen/resources.ts'
 export type { EdgeOptions } from './options.ts'
 export type {
   CertificateSource,
   ChallengeAnswers,
   HostMembership,
   ServedCertificate,
+  ShortageWatch,
 } from './ports.ts'
 export type { Visits } from './request/visits.ts'
 export type { RehearsalOutcome } from './tls/self-handshake.ts'

@@ -3,6 +3,7 @@ import { parseHostname } from '../kernel/index.ts'
 import { parseBackend } from './backend/backend-address.ts'
 import { EdgeError } from './errors.ts'
 import { parseListenAddresses } from './listen/listen-address.ts'
+import { parseNetworks } from './listen/peer-network.ts'
 
 /** More workers than any machine has cores for; a typo should not fork ten thousand. */
 const WORKERS_MAX = 512
@@ -33,6 +34,11 @@ export const edgeOptions = z.strictObject({
     .superRefine(refusedBy(parseBackend))
     .default('embedded')
     .describe('What answers opens and clicks: embedded, http://host:port or unix:/path'),
+  sharedAddresses: z
+    .string()
+    .superRefine(refusedBy(parseNetworks))
+    .default('127.0.0.1, ::1')
+    .describe('Who is not limited one by one, many visitors being behind it: a load balancer'),
   httpPolicy: z
     .enum(['serve', 'redirect'])
     .default('serve')

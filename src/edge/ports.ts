@@ -1,5 +1,6 @@
 import type { SecureContext } from 'node:tls'
 import type { Hostname } from '../kernel/index.ts'
+import type { Shortage } from '../telemetry/index.ts'
 
 /** The certificates we hold, ready to serve. `certs` implements it. */
 export interface CertificateSource {
@@ -30,4 +31,13 @@ export interface HostMembership {
 export interface ChallengeAnswers {
   /** The key authorization, if this token is live for this very host (RFC 8555 §8.3). */
   answer(hostname: Hostname, token: string): Promise<string | undefined>
+}
+
+/** Who is to know that visitors are turned away, and can help. `app` implements it. */
+export interface ShortageWatch {
+  /** It has lasted for seconds; called once until `ended`. */
+  began(of: Shortage): void
+  ended(of: Shortage): void
+  /** Memory is nearly used up: let go of what can be had again. */
+  relieve(): void
 }

@@ -22,6 +22,8 @@ export {
   createEdgeRecord,
   type EdgeRecord,
   type HandshakeResult,
+  type ShedReason,
+  type Shortage,
 } from './records/edge.ts'
 export { createEventsRecord, type EventsRecord } from './records/events.ts'
 export { createHostsRecord, type HostsRecord } from './records/hosts.ts'

@@ -1,6 +1,6 @@
 import type { EdgeBound, RehearsalOutcome, TicketKey, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
-import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { LogOptions, MetricsSnapshot, Shortage } from '../../telemetry/index.ts'
 import type { KeyRing } from '../../vault/index.ts'
 
 /**
@@ -26,6 +26,8 @@ export interface EdgeFleet extends AsyncDisposable {
   visits(): Promise<Visits>
   /** What is wrong with edges that serve all the same. */
   troubles(): readonly EdgeTrouble[]
+  /** Why edges turn visitors away, or nearly do. */
+  shortages(): readonly Shortage[]
   metrics(): Promise<readonly MetricsSnapshot[]>
   /** The caller keeps them until it hands over others: an edge that dies is replaced with these. */
   useTicketKeys(keys: readonly TicketKey[]): void
@@ -37,7 +39,7 @@ export interface EdgeFleet extends AsyncDisposable {
   setLogLevel(level: LogOptions['level']): void
 }
 
-/** Why this node should not get traffic although its edges serve. */
+/** What is wrong with an edge, for the operator to read. */
 export interface EdgeTrouble {
   readonly code: string
   readonly sentence: string

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import {
   type CertificateCache,
   createCertificateCache,
@@ -12,6 +13,7 @@ import {
   type EdgeBound,
   type EdgeOptions,
   parseBackend,
+  readResources,
   type RehearsalOutcome,
   type TicketKey,
   type Visits,
@@ -35,6 +37,7 @@ import {
 } from '../../tracking/index.ts'
 import type { Vault } from '../../vault/index.ts'
 import type { EdgeRecords } from '../edge-records.ts'
+import type { ShortageBook } from './shortages.ts'
 
 /**
  * One edge, in a worker process or in this one. All members of a fleet serve the same: what changes
@@ -63,6 +66,8 @@ export interface EdgeMemberDeps {
   readonly random: Random
   readonly metrics: Metrics
   readonly records: EdgeRecords
+  /** Is told what this edge has too little of. */
+  readonly shortages: Pick<ShortageBook, 'began' | 'ended'>
 }
 
 /** A context takes about 40 KB: room for some 1,600 hosts visited lately in each worker. */
@@ -87,7 +92,7 @@ export async function openEdgeMember(
   options: EdgeOptions,
   { listen, sharing, ticketKeys }: EdgePlace,
 ): Promise<EdgeMember> {
-  const { store, vault, clock, random, metrics, records } = deps
+  const { store, vault, clock, random, metrics, records, shortages } = deps
   await using opening = new AsyncDisposableStack()
   const directory = createHostDirectory({ hot: store.hot, random, record: records.hosts })
   const certificates = createCertificateCache(
@@ -106,6 +111,8 @@ export async function openEdgeMember(
     {
       ...{ certificates, membership: directory, challenges, backend },
       ...{ record: records.edge, clock, random },
+      watch: { ...shortages, relieve: () => certificates.forgetAll() },
+      resources: readResources({ processes: processesOf(options, sharing) }),
     },
     options,
   )
@@ -139,6 +146,11 @@ export async function openEdgeMember(
     metrics: () => metrics.snapshot(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
+}
+
+/** Workers and their supervisor share the machine's memory. */
+function processesOf({ workers }: EdgeOptions, sharing: EdgePlace['sharing']): number {
+  return sharing === 'alone' ? 1 : (workers ?? availableParallelism()) + 1
 }
 
 function toBackendTarget(setting: string, embedded: Backend): BackendTarget {

@@ -7,7 +7,7 @@ import type {
   Visits,
 } from '../../edge/index.ts'
 import type { StoreOptions } from '../../store/index.ts'
-import type { LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { LogOptions, MetricsSnapshot, Shortage } from '../../telemetry/index.ts'
 import type { ExportedKeyRing, KeyRing } from '../../vault/index.ts'
 import type { EdgeTrouble } from './edge-fleet.ts'
 
@@ -40,6 +40,7 @@ export type ToSupervisor =
   | { readonly kind: 'reply'; readonly id: number; readonly answer: WorkerAnswer }
   /** Said once, unasked: it lasts as long as the worker. */
   | { readonly kind: 'trouble'; readonly trouble: EdgeTrouble }
+  | { readonly kind: 'shortage'; readonly of: Shortage; readonly state: 'began' | 'ended' }
 
 export type WorkerAnswer =
   | { readonly ok: true; readonly said: WorkerSaid }

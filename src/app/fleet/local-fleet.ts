@@ -1,8 +1,12 @@
 import type { EdgeFleet } from './edge-fleet.ts'
 import type { EdgeMember } from './edge-member.ts'
+import type { ShortageBook } from './shortages.ts'
 
 /** A fleet of one, in this process (`edge.workers = 0`): for tests and small machines. */
-export function createLocalFleet(member: EdgeMember): EdgeFleet {
+export function createLocalFleet(
+  member: EdgeMember,
+  shortages: Pick<ShortageBook, 'current'>,
+): EdgeFleet {
   let ending: PromiseLike<void> | undefined
   return {
     bound: member.bound,
@@ -14,6 +18,7 @@ export function createLocalFleet(member: EdgeMember): EdgeFleet {
     visits: async () => member.takeVisits(),
     // Its store is the server's: whoever judges that one has judged this one.
     troubles: () => [],
+    shortages: shortages.current,
     // This process's numbers are its supervisor's: they are counted there.
     metrics: async () => [],
     useTicketKeys: (keys) => member.useTicketKeys(keys),

@@ -13,6 +13,7 @@ import type { KeyRing, Vault } from '../../vault/index.ts'
 import type { ServerRecords } from '../records.ts'
 import type { EdgeFleet } from './edge-fleet.ts'
 import { createLocalFleet } from './local-fleet.ts'
+import { createShortageBook } from './shortages.ts'
 import { abandonWorker, startWorkerFleet } from './worker-fleet.ts'
 import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
 
@@ -79,6 +80,8 @@ export async function startFleet(
   }
   // Loaded here only where it runs here: all of the edge is much to load.
   const { openEdgeMember } = await import('./edge-member.ts')
-  const member = await openEdgeMember(deps, config.edge, { listen, ticketKeys, sharing: 'alone' })
-  return createLocalFleet(member)
+  const shortages = createShortageBook()
+  const place = { listen, ticketKeys, sharing: 'alone' } as const
+  const member = await openEdgeMember({ ...deps, shortages }, config.edge, place)
+  return createLocalFleet(member, shortages)
 }

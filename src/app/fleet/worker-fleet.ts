@@ -1,6 +1,6 @@
 import type { EdgeBound, RehearsalOutcome, TicketKey, Visits } from '../../edge/index.ts'
 import type { Clock, Hostname } from '../../kernel/index.ts'
-import type { AppRecord, LogOptions, MetricsSnapshot } from '../../telemetry/index.ts'
+import type { AppRecord, LogOptions, MetricsSnapshot, Shortage } from '../../telemetry/index.ts'
 import { exportKeyRing, type KeyRing } from '../../vault/index.ts'
 import type { EdgeFleet, EdgeTrouble } from './edge-fleet.ts'
 import type { EdgeOrders } from './edge-protocol.ts'
@@ -138,6 +138,10 @@ class WorkerFleet implements EdgeFleet {
 
   troubles(): readonly EdgeTrouble[] {
     return [...this.#serving].flatMap((worker) => worker.troubles())
+  }
+
+  shortages(): readonly Shortage[] {
+    return [...new Set([...this.#serving].flatMap((worker) => worker.shortages()))]
   }
 
   metrics(): Promise<readonly MetricsSnapshot[]> {

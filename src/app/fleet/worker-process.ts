@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
-import type { MetricsSnapshot } from '../../telemetry/index.ts'
+import type { MetricsSnapshot, Shortage } from '../../telemetry/index.ts'
 import type { ExportedKeyRing } from '../../vault/index.ts'
 import { AppStartError } from '../errors.ts'
 import type { EdgeTrouble } from './edge-fleet.ts'
@@ -14,6 +14,7 @@ import type {
   WorkerRequest,
   WorkerSaid,
 } from './edge-protocol.ts'
+import { createShortageBook } from './shortages.ts'
 
 /** An edge worker as its supervisor sees it: a process that is told things and asked things. */
 export interface WorkerProcess {
@@ -27,6 +28,8 @@ export interface WorkerProcess {
   metrics(): Promise<MetricsSnapshot>
   /** What it said was wrong with it. */
   troubles(): readonly EdgeTrouble[]
+  /** What it has too little of now. */
+  shortages(): readonly Shortage[]
   /** Resolves when it has taken the keys, which may be after its start. */
   useKeyRing(keyRing: ExportedKeyRing): Promise<void>
   /** Resolves when the process is gone, however it went. */
@@ -71,6 +74,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
   const listening = Promise.withResolvers<EdgeBound>()
   const gone = Promise.withResolvers<WorkerEnd>()
   const troubles: EdgeTrouble[] = []
+  const shortages = createShortageBook()
   let failure: StartFailure | undefined
   // Nobody may be waiting for it any more when the process dies.
   listening.promise.catch(() => undefined)
@@ -82,6 +86,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       listening.reject(new AppStartError(failure))
     }
     if (message.kind === 'trouble') troubles.push(message.trouble)
+    if (message.kind === 'shortage') shortages[message.state](message.of)
     if (message.kind === 'reply') replies.settle(message.id, message.answer)
   })
   const end = (code: number | null, signal: NodeJS.Signals | null): void => {
@@ -122,6 +127,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       return said.to === 'metrics' ? said.value : beside(said)
     },
     troubles: () => troubles,
+    shortages: shortages.current,
     useKeyRing: async (keyRing) => {
       await replies.expect((id) => send(child, { kind: 'key-ring', id, keyRing }), STARTED_MS_MAX)
     },

@@ -1,7 +1,9 @@
-import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { createServer, type ListenOptions, type Server } from 'node:net'
+import { type Clock, milliseconds, type Periodic, startPeriodic } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import { EdgeError } from '../errors.ts'
-import { BACKLOG_CONNECTIONS, CONNECTIONS_MAX } from '../limits.ts'
+import { BACKLOG_CONNECTIONS, SWEEP_MS } from '../limits.ts'
+import type { Doorkeeper } from './doorkeeper.ts'
 import type { Listener } from './http-listener.ts'
 import { type BoundAddress, formatListenAddress, type ListenAddress } from './listen-address.ts'
 
@@ -18,45 +20,38 @@ export interface Listening {
   /** Resolves once no connection is left. */
   untilQuiet(): Promise<void>
   /** Ends every connection that is left, and says how many these were. */
-  destroyConnections(): number
+  destroyConnections(): Promise<number>
 }
 
 export function createListening({
+  doorkeeper,
   record,
+  clock,
 }: {
-  readonly record: Pick<EdgeRecord, 'connectionsOpen' | 'connectionShed' | 'failed'>
+  readonly doorkeeper: Doorkeeper
+  readonly record: Pick<EdgeRecord, 'failed'>
+  readonly clock: Clock
 }): Listening {
   const servers = new Set<Server>()
-  const sockets = new Set<Socket>()
-  let quiet = Promise.withResolvers<void>()
-
-  const accept = (socket: Socket, listener: Listener): void => {
-    if (sockets.size >= CONNECTIONS_MAX) {
-      record.connectionShed()
-      socket.destroy()
-      return
-    }
-    sockets.add(socket)
-    record.connectionsOpen(sockets.size)
-    socket.once('close', () => {
-      sockets.delete(socket)
-      record.connectionsOpen(sockets.size)
-      if (sockets.size > 0) return
-      quiet.resolve()
-      quiet = Promise.withResolvers()
+  let sweeping: Periodic | undefined
+  const sweep = (): Periodic =>
+    startPeriodic(async () => doorkeeper.look(), {
+      clock,
+      every: milliseconds(SWEEP_MS),
+      onError: (error) => record.failed('looking after connections', error),
     })
-    listener.accept(socket)
-  }
 
   return {
     open: async (address, listener, { reusePort }) => {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-        accept(socket, listener),
-      )
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+        if (doorkeeper.letIn(socket)) listener.accept(socket)
+      })
       const bound = await bind(server, address, { reusePort, backlog: BACKLOG_CONNECTIONS })
-      // Out of file descriptors, say. It passes; ending the process would not help anybody.
+      // It passes; ending the process would not help anybody. Out of descriptors is not among it:
+      // that is found out by `Resources.hasDescriptors`.
       server.on('error', (error) => record.failed('accepting connections', error))
       servers.add(server)
+      sweeping ??= sweep()
       return bound
     },
     closePorts: async () => {
@@ -64,12 +59,11 @@ export function createListening({
       for (const server of servers) server.close()
       servers.clear()
     },
-    untilQuiet: async () => {
-      if (sockets.size > 0) await quiet.promise
-    },
-    destroyConnections: () => {
-      const left = sockets.size
-      for (const socket of sockets) socket.destroy()
+    untilQuiet: () => doorkeeper.untilQuiet(),
+    destroyConnections: async () => {
+      const left = doorkeeper.seats.size
+      doorkeeper.seats.clear()
+      await sweeping?.[Symbol.asyncDispose]()
       return left
     },
   }

@@ -1,8 +1,4 @@
-import {
-  CONNECTION_BYTES,
-  MEMORY_HIGH_SHARE,
-  MEMORY_LOW_SHARE,
-} from '../limits.ts'
+import { CONNECTION_BYTES, MEMORY_HIGH_SHARE, MEMORY_LOW_SHARE } from '../limits.ts'
 
 /** What a process uses, in bytes. */
 export interface MemoryUse {

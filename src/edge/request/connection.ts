@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type Hostname, parseWireHostname } from '../../kernel/index.ts'
+import type { Seat } from '../listen/seats.ts'
 
 /** What is known of a connection before its first byte is read. */
 export interface Arrival {
@@ -13,6 +14,8 @@ export interface Arrival {
   readonly address: string
   /** The port it came to. */
   readonly port: number
+  /** Where it is noted that a request is being answered; absent for a handshake with ourselves. */
+  readonly seat?: Seat | undefined
 }
 
 /** A connection and the one name it is for, once that is known. */
@@ -28,7 +31,7 @@ export function openConnection(arrival: Arrival): Connection {
 }
 
 /** Reads what the socket knows; to be asked while it is open. */
-export function arrivalOf(socket: Socket): Arrival {
+export function arrivalOf(socket: Socket, seat?: Seat): Arrival {
   const secure = socket instanceof TLSSocket
   const name = secure ? servernameOf(socket) : undefined
   return {
@@ -37,6 +40,7 @@ export function arrivalOf(socket: Socket): Arrival {
     servername: name === undefined ? undefined : parseWireHostname(name),
     address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
     port: socket.localPort ?? 0,
+    seat,
   }
 }
 

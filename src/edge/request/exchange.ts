@@ -69,6 +69,7 @@ export function createExchange({
 
   return {
     serve: (asked, answer, carry) => {
+      asked.connection.arrival.seat?.serves(answer)
       const decision = decideNow(decide, asked, broken)
       if (decision instanceof Promise) {
         void decision.catch(broken).then((made) => follow(made, asked, answer, carry))

@@ -13,6 +13,24 @@ export type HandshakeResult =
   | 'protocol-error'
   | 'aborted'
 
+/** Which limit a connection was closed for. */
+export type ShedReason =
+  // Before a byte was read: of one address …
+  | 'address-connections'
+  | 'address-rate'
+  // … or of all.
+  | 'full'
+  | 'memory'
+  // Later, to make room for others: what it was doing.
+  | 'idle'
+  | 'silent'
+  | 'stalled'
+  // Whoever else is there.
+  | 'slow-reader'
+
+/** What there is too little of for all who come. */
+export type Shortage = 'connections' | 'memory' | 'descriptors'
+
 /** One answered request, for the access log. What was not asked for is absent. */
 export interface Access {
   readonly requestId: string
@@ -74,7 +92,13 @@ export function createEdgeRecord({
   })
   const shed = metrics.counter({
     name: 'connections_shed_total',
-    help: 'Connections closed at once because too many were open',
+    help: 'Connections closed to stay within a limit, by reason',
+    labels: ['reason'],
+  })
+  const shortages = metrics.gauge({
+    name: 'edge_shortage',
+    help: 'Whether visitors are turned away for want of something, by what: 1 or 0 per process',
+    labels: ['of'],
   })
   const challenges = metrics.counter({
     name: 'challenge_requests_total',
@@ -109,17 +133,35 @@ export function createEdgeRecord({
     refused: (rule: string) => refusals.inc({ rule }),
     challengeAsked: (result: 'answered' | 'unknown') => challenges.inc({ result }),
     connectionsOpen: (count: number) => connections.set(count),
-    connectionShed: () => shed.inc(),
+    connectionShed: (reason: ShedReason) => shed.inc({ reason }),
+    descriptorsTight: (facts: { readonly limit: number; readonly connections: number }) =>
+      log.warn('edge-descriptors-tight', { ...facts, fix: RAISE_DESCRIPTORS }),
+    shortageBegan: (of: Shortage) => {
+      shortages.set({ of }, 1)
+      log.warn('edge-shortage-began', { of })
+    },
+    shortageEnded: (of: Shortage) => {
+      shortages.set({ of }, 0)
+      log.info('edge-shortage-ended', { of })
+    },
     backendFailed: (failure: BackendFailure) => {
       backendFailures.inc({ reason: failure.reason })
       log.warn('backend-failed', { ...failure })
     },
+    /** A request that no backend was asked for, because each of them rests. */
+    backendResting: () => backendFailures.inc({ reason: 'resting' }),
+    backendPaused: (facts: { readonly backend: string; readonly pauseMs: number }) =>
+      log.warn('backend-paused', facts),
+    backendBack: (facts: { readonly backend: string }) => log.info('backend-back', facts),
     /** A bug or a store that is away: the visitor got a 500, or no certificate. */
     failed: (during: string, error: unknown) => log.error('edge-failed', { during, error }),
     listening: (addresses: readonly string[]) => log.info('edge-listening', { addresses }),
     drained: (facts: { readonly destroyed: number }) => log.info('edge-drained', facts),
   }
 }
+
+const RAISE_DESCRIPTORS =
+  'Allow more open files: LimitNOFILE=65536 (systemd), `ulimit -Hn`, --ulimit nofile= (Docker).'
 
 /** A redirect takes one millisecond in this process, and a slow backend seconds. */
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]

@@ -7,6 +7,8 @@ import {
   createEdge,
   type Edge,
   type EdgeRequest,
+  type Resources,
+  readResources,
 } from '../../../src/edge/index.ts'
 import {
   type Clock,
@@ -43,6 +45,8 @@ export interface EdgeUnderTest extends AsyncDisposable {
   /** What reached the embedded backend. */
   readonly seen: EdgeRequest[]
   readonly logLines: string[]
+  /** What was said to `watch`. */
+  readonly shortages: string[]
   /** How often the ports that may do I/O were asked. */
   readonly asked: { certificates: number; membership: number; challenges: number }
   metric(name: string): Promise<string>
@@ -53,11 +57,16 @@ export async function openEdge({
   httpPolicy = 'serve',
   answer,
   clock = systemClock,
+  resources = {},
+  sharedAddresses = '127.0.0.1',
 }: {
   readonly backend?: BackendTarget
   readonly httpPolicy?: 'serve' | 'redirect'
   readonly answer?: Backend['handle']
   readonly clock?: Clock
+  /** What this edge finds instead of what the machine has. */
+  readonly resources?: Partial<Resources>
+  readonly sharedAddresses?: string
 } = {}): Promise<EdgeUnderTest> {
   const certificates = new Map([OURS, OTHER].map((name) => [name, ca.issue(name)]))
   const hosts = new Set([OURS, OTHER, PENDING])
@@ -65,6 +74,7 @@ export async function openEdge({
   const tokens = new Map<string, string>()
   const seen: EdgeRequest[] = []
   const logLines: string[] = []
+  const shortages: string[] = []
   const asked = { certificates: 0, membership: 0, challenges: 0 }
   const metrics = createMetrics()
   const log = openLog(
@@ -108,10 +118,16 @@ export async function openEdge({
       record: createEdgeRecord({ log, metrics }),
       clock,
       random: systemRandom,
+      watch: {
+        began: (of) => shortages.push(`${of} began`),
+        ended: (of) => shortages.push(`${of} ended`),
+        relieve: () => shortages.push('relieve'),
+      },
+      resources: { ...readResources({ processes: 1 }), ...resources },
     },
-    { httpPolicy },
+    { httpPolicy, sharedAddresses },
   )
-  const local = [{ host: '127.0.0.1', port: 0 }]
+  const local = [{ host: '0.0.0.0', port: 0 }]
   const bound = await edge.listen({ http: local, https: local }, { reusePort: true })
   return {
     edge,
@@ -122,6 +138,7 @@ export async function openEdge({
     tokens,
     seen,
     logLines,
+    shortages,
     asked,
     metric: async (name) => {
       const values = (await metrics.snapshot()).find((one) => 'name' in one && one.name === name)

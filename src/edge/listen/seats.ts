@@ -1,0 +1,153 @@
+import type { Socket } from 'node:net'
+import type { ShedReason } from '../../telemetry/index.ts'
+import { READ_BYTES_MIN, READ_WINDOW_MS } from '../limits.ts'
+import { chooseToShed, type SeatFacts } from './shedding-plan.ts'
+
+/** An open connection, as its readers know it. */
+export interface Seat {
+  /** It has asked for something, and this is its answer: it is not ended for others until that is over. */
+  serves(answer: Served): void
+}
+
+interface Served {
+  readonly isOver: boolean
+}
+
+/** All open connections of a process, and what each of them is doing. */
+export interface Seats {
+  readonly size: number
+  /** `left` is called once, when it is closed. */
+  take(socket: Socket, nowMs: number, left: () => void): void
+  /** Of a socket that is ready for HTTP: the one that was taken, or the TLS session on top of it. */
+  of(socket: Socket): Seat | undefined
+  /** Finds out who moved since the last time, and ends readers that are too slow. */
+  look(nowMs: number): void
+  /** Ends up to `count` that may be ended, and says how many these were. */
+  shed(count: number, nowMs: number): number
+  /** Ends all. */
+  clear(): void
+}
+
+export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) => void }): Seats {
+  const seats = new Set<TakenSeat>()
+  /** By both ends of the connection: a TLS session does not tell which socket it is on. */
+  const byEnds = new Map<string, TakenSeat>()
+  /** Its seat is free at once: the descriptor is, and others wait for it. */
+  const end = (seat: TakenSeat): void => {
+    seats.delete(seat)
+    seat.end()
+  }
+
+  return {
+    get size() {
+      return seats.size
+    },
+    take: (socket, nowMs, left) => {
+      const seat = new TakenSeat(socket, nowMs)
+      const ends = endsOf(socket)
+      seats.add(seat)
+      byEnds.set(ends, seat)
+      socket.once('close', () => {
+        seats.delete(seat)
+        if (byEnds.get(ends) === seat) byEnds.delete(ends)
+        left()
+      })
+    },
+    of: (socket) => {
+      const seat = byEnds.get(endsOf(socket))
+      seat?.ready(socket)
+      return seat
+    },
+    look: (nowMs) => {
+      for (const seat of seats) {
+        if (seat.look(nowMs) === 'moves-on') continue
+        onShed('slow-reader')
+        end(seat)
+      }
+    },
+    shed: (count, nowMs) => {
+      const chosen = chooseToShed(seats, count, nowMs)
+      for (const { seat, pursuit } of chosen) {
+        onShed(pursuit)
+        end(seat)
+      }
+      return chosen.length
+    },
+    clear: () => {
+      for (const seat of seats) end(seat)
+    },
+  }
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}
+
+/**
+ * What moves is read off the socket's own counters, once per sweep: nothing is added to the path of
+ * a request but a note of its answer.
+ */
+class TakenSeat implements Seat, SeatFacts {
+  readonly sinceMs: number
+  lastActiveMs: number
+  hasAsked = false
+  stalledSinceMs: number | undefined
+  readonly #socket: Socket
+  /** Once it is ready for HTTP. */
+  #outer: Socket | undefined
+  #read = 0
+  #sent = 0
+  #window: { readonly sinceMs: number; readonly sent: number } | undefined
+  readonly #answers: Served[] = []
+
+  constructor(socket: Socket, nowMs: number) {
+    this.#socket = socket
+    this.sinceMs = nowMs
+    this.lastActiveMs = nowMs
+  }
+
+  get isServed(): boolean {
+    return this.#answers.some(({ isOver }) => !isOver)
+  }
+
+  ready(outer: Socket): void {
+    this.#outer = outer
+  }
+
+  serves(answer: Served): void {
+    this.hasAsked = true
+    // Over HTTP/1.1 there is one at a time; over HTTP/2 as many as streams.
+    if (!this.isServed) this.#answers.length = 0
+    this.#answers.push(answer)
+  }
+
+  look(nowMs: number): 'moves-on' | 'too-slow' {
+    const read = this.#socket.bytesRead
+    if (read !== this.#read) this.lastActiveMs = nowMs
+    this.#read = read
+    return this.#lookAtReading(nowMs)
+  }
+
+  /** What was written and has not been taken by the kernel waits for the visitor to read. */
+  #lookAtReading(nowMs: number): 'moves-on' | 'too-slow' {
+    const outer = this.#outer
+    if (!outer || outer.writableLength === 0) {
+      this.stalledSinceMs = undefined
+      this.#window = undefined
+      return 'moves-on'
+    }
+    const sent = outer.bytesWritten - outer.writableLength
+    if (sent !== this.#sent) this.stalledSinceMs = undefined
+    this.stalledSinceMs ??= nowMs
+    this.#sent = sent
+    this.#window ??= { sinceMs: nowMs, sent }
+    if (nowMs - this.#window.sinceMs < READ_WINDOW_MS) return 'moves-on'
+    const isTooSlow = sent - this.#window.sent < READ_BYTES_MIN
+    this.#window = { sinceMs: nowMs, sent }
+    return isTooSlow ? 'too-slow' : 'moves-on'
+  }
+
+  end(): void {
+    this.#socket.destroy()
+  }
+}
