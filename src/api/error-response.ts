@@ -45,6 +45,7 @@ const STATUS_BY_CODE = {
   'keys/node-lacks-key': 409,
   'keys/no-new-key': 409,
   'tracking/no-key': 503,
+  'tracking/journal-full': 503,
 } as const satisfies Record<
   | ApiErrorCode
   | AccountsErrorCode

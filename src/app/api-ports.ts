@@ -7,6 +7,7 @@ import type { HostTable } from '../hosts/index.ts'
 import type { Lifecycle } from '../lifecycle/index.ts'
 import type { Store } from '../store/index.ts'
 import { type LinkKeys, readHits, signLink } from '../tracking/index.ts'
+import type { MovingHits } from './moving-hits.ts'
 import { describeQueue } from './queued-hosts.ts'
 
 export interface ApiPortDeps {
@@ -20,12 +21,13 @@ export interface ApiPortDeps {
   readonly events: EventLog
   readonly webhooks: Webhooks
   readonly linkKeys: LinkKeys
+  readonly hits: Pick<MovingHits, 'catchUp'>
   readonly store: Store
 }
 
 /** The parts in the form in which the API asks for them. */
 export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metrics' | 'keys'> {
-  const { hosts, certs, issuer, forecast, lifecycle, linkKeys, store } = deps
+  const { hosts, certs, issuer, forecast, lifecycle, linkKeys, hits, store } = deps
   const { accounts, events, webhooks } = deps
   return {
     ...{ hosts, accounts, events, webhooks, hostLife: lifecycle, certificates: certs },
@@ -38,6 +40,12 @@ export function toApiPorts(deps: ApiPortDeps): Omit<ApiPorts, 'health' | 'metric
       sign: async ({ hostname, secure, ...link }) =>
         `${secure ? 'https' : 'http'}://${hostname}${signLink({ hostname, ...link }, linkKeys.current())}`,
     },
-    hits: { page: (request) => readHits(store, request) },
+    hits: {
+      page: async (request) => {
+        // Whoever clicks and then asks is shown that click.
+        await hits.catchUp()
+        return await readHits(store, request)
+      },
+    },
   }
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/index.ts'
 import { type EdgeBound, formatListenAddress } from '../edge/index.ts'
@@ -9,6 +10,7 @@ import type { EnvironmentVariables } from '../vault/index.ts'
 import { type FleetPlan, planFleet, startFleet } from './fleet/start-fleet.ts'
 import type { Variables, WorkerProcess } from './fleet/worker-process.ts'
 import { announceRunning, openAdminKey } from './local-files.ts'
+import { startMovingHits } from './moving-hits.ts'
 import { openKeys } from './open-keys.ts'
 import { createServerRecords } from './records.ts'
 import { openTicketKeys } from './ticket-keys.ts'
@@ -69,11 +71,14 @@ export async function startApp(
 
   const directory = dataDirectory(config.store)
   const adminKey = await openAdminKey(directory, random)
+  const journal = join(directory, 'journal')
+  // Before the edges in this stack, so that it ends after them and moves the last hits, too.
+  const hits = running.use(startMovingHits({ store, clock, record: records.tracking, journal }))
 
   const [startedFleet, { startControl }] = await Promise.all([
     startFleet(plan, config, {
       ...outside,
-      ...{ variables, store, vault, keyRing, ticketKeys, metrics },
+      ...{ variables, store, vault, keyRing, ticketKeys, metrics, journal },
     }),
     // The CA's client and the API take half a second to load: time in which the workers start.
     import('./control.ts'),
@@ -82,7 +87,10 @@ export async function startApp(
   running.use(tickets.keepFresh((keys) => fleet.useTicketKeys(keys)))
   const control = running.use(
     await startControl(
-      { ...outside, variables, store, vault, keyRing, wanted, linkKeys, fleet, metrics, adminKey },
+      {
+        ...{ ...outside, variables, store, vault, keyRing, wanted },
+        ...{ linkKeys, hits, fleet, metrics, adminKey },
+      },
       config,
     ),
   )

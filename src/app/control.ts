@@ -26,6 +26,7 @@ import { toApiPorts } from './api-ports.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import { createHealth } from './health.ts'
 import { type RunningKeys, startKeys } from './key-rotation/start-keys.ts'
+import type { MovingHits } from './moving-hits.ts'
 import { joinNodes } from './nodes.ts'
 import type { OpenedKeys } from './open-keys.ts'
 import type { ServerRecords } from './records.ts'
@@ -42,6 +43,7 @@ export interface ControlDeps {
   readonly wanted: OpenedKeys['wanted']
   readonly variables: EnvironmentVariables
   readonly linkKeys: LinkKeys
+  readonly hits: MovingHits
   readonly fleet: EdgeFleet
   readonly clock: Clock
   readonly random: Random
@@ -61,7 +63,7 @@ const FOLLOW_AGAIN_AFTER = seconds(1)
 
 /** Starts the part of the server that visitors do not wait for. */
 export async function startControl(deps: ControlDeps, config: Config): Promise<Control> {
-  const { store, vault, linkKeys, fleet, clock, random, records } = deps
+  const { store, vault, linkKeys, hits, fleet, clock, random, records } = deps
   await using starting = new AsyncDisposableStack()
 
   const certs = createCertificateStore({ store, vault, clock, random })
@@ -108,7 +110,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
 
   const health = createHealth({ store, fleet, issuer })
   const forecast = createRenewalForecast({ certs, clock }, config.acme)
-  const ports = { hosts, certs, issuer, forecast, lifecycle, ...tenants, linkKeys, store }
+  const ports = { hosts, certs, issuer, forecast, lifecycle, ...tenants, linkKeys, hits, store }
   const api = await createApiServer(
     {
       ...{ ...toApiPorts(ports), keys: keys.rotation },

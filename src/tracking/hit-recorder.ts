@@ -1,25 +1,26 @@
 import { type Clock, type Duration, milliseconds, seconds } from '../kernel/index.ts'
-import type { HotPaths } from '../store/index.ts'
 import type { TrackingRecord } from '../telemetry/index.ts'
-import { type Hit, hitToRow } from './hit.ts'
+import type { Hit } from './hit.ts'
+import type { HitJournal } from './hit-journal.ts'
 
 /** Makes hits durable before their visitors are answered. */
 export interface HitRecorder extends AsyncDisposable {
   /**
-   * Resolves once the hit survives a power cut; or, while the store is away, when waiting would
+   * Resolves once the hit survives a power cut; or, while the disk takes none, when waiting would
    * keep the visitor from the link. Never rejects: a link does not break because of a count.
    */
   add(hit: Hit): Promise<void>
 }
 
-/** Hits in one transaction: beyond this a larger one is no faster per hit. */
+/** Hits in one write: beyond this a larger one is no faster per hit. */
 const HITS_PER_WRITE_MAX = 500
-/** Hits kept while the store is away: some 20 MB, and minutes of a busy worker's clicks. */
+/** Hits kept while the disk takes none: some 20 MB, and minutes of a busy worker's clicks. */
 const HITS_WAITING_MAX = 50_000
-/** How long a visitor waits for a store that hangs. */
+/** How long a visitor waits for a disk that hangs. */
 const ANSWER_PATIENCE = seconds(2)
 const RETRY_FIRST = milliseconds(500)
-const RETRY_LONGEST = seconds(30)
+/** A look at the disk costs nothing; what waits in memory does not survive a crash. */
+const RETRY_LONGEST = seconds(5)
 /** At the end: what is still in memory gets this long to become durable. */
 const FAREWELL = seconds(5)
 
@@ -28,37 +29,20 @@ const FAREWELL = seconds(5)
  * ran. That is as fast as any timed wait (measured), and adds none when it is quiet.
  */
 export function createHitRecorder({
-  hot,
+  journal,
   clock,
   record,
 }: {
-  readonly hot: Pick<HotPaths, 'appendHits'>
+  readonly journal: Pick<HitJournal, 'append'>
   readonly clock: Clock
   readonly record: TrackingRecord
 }): HitRecorder {
-  const waiting: Hit[] = []
-  const visitors = new Map<Hit, PromiseWithResolvers<void>>()
+  const waiting: WaitingHit[] = []
   const stopping = new AbortController()
   let writing: Promise<void> | undefined
   let failures = 0
   let isLate = false
 
-  const add = async (hit: Hit): Promise<void> => {
-    if (waiting.length >= HITS_WAITING_MAX) {
-      record.hitLost()
-      return
-    }
-    waiting.push(hit)
-    record.hitsWaiting(waiting.length)
-    writing ??= writeAll()
-    if (failures > 0 || isLate) {
-      record.hitAnsweredEarly()
-      return
-    }
-    const visitor = Promise.withResolvers<void>()
-    visitors.set(hit, visitor)
-    await visitor.promise
-  }
   const writeAll = async (): Promise<void> => {
     // Hits that came in the same turn of the event loop go together.
     await Promise.resolve()
@@ -66,18 +50,18 @@ export function createHitRecorder({
       const failure = await write(waiting.slice(0, HITS_PER_WRITE_MAX))
       if (!failure) continue
       failures += 1
-      record.hitsNotStored({ waiting: waiting.length, ...failure })
+      record.hitsNotJournaled({ waiting: waiting.length, ...failure })
       answerEarly()
       if (stopping.signal.aborted) break
       await nap(retryAfter(failures), stopping.signal)
     }
     writing = undefined
   }
-  const write = async (batch: readonly Hit[]): Promise<{ error: unknown } | undefined> => {
+  const write = async (batch: readonly WaitingHit[]): Promise<{ error: unknown } | undefined> => {
     const patience = new AbortController()
     void answerLate(patience.signal)
     try {
-      await hot.appendHits(batch.map(hitToRow))
+      await journal.append(batch.map(({ hit }) => hit))
     } catch (error) {
       return { error }
     } finally {
@@ -85,13 +69,10 @@ export function createHitRecorder({
       isLate = false
     }
     waiting.splice(0, batch.length)
-    for (const hit of batch) {
-      visitors.get(hit)?.resolve()
-      visitors.delete(hit)
-    }
-    record.hitsStored(batch.length)
+    for (const { answer } of batch) answer?.()
+    record.hitsJournaled(batch.length)
     record.hitsWaiting(waiting.length)
-    if (failures > 0) record.hitsStoredAgain({ waiting: waiting.length })
+    if (failures > 0) record.hitsJournaledAgain({ waiting: waiting.length })
     failures = 0
     return undefined
   }
@@ -102,11 +83,13 @@ export function createHitRecorder({
     answerEarly()
   }
   const answerEarly = (): void => {
-    for (const visitor of visitors.values()) {
+    record.hitsWaiting(waiting.length)
+    for (const one of waiting) {
+      if (!one.answer) continue
       record.hitAnsweredEarly()
-      visitor.resolve()
+      one.answer()
+      one.answer = undefined
     }
-    visitors.clear()
   }
   const nap = async (span: Duration, signal: AbortSignal): Promise<void> => {
     await clock.sleep(span, signal).catch((error: unknown) => {
@@ -115,7 +98,19 @@ export function createHitRecorder({
   }
 
   return {
-    add,
+    add: (hit) => {
+      if (waiting.length >= HITS_WAITING_MAX) {
+        record.hitLost()
+        return DONE
+      }
+      writing ??= writeAll()
+      if (failures === 0 && !isLate) {
+        return new Promise((answer) => waiting.push({ hit, answer }))
+      }
+      waiting.push({ hit, answer: undefined })
+      record.hitAnsweredEarly()
+      return DONE
+    },
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
       const farewell = new AbortController()
@@ -125,6 +120,14 @@ export function createHitRecorder({
     },
   }
 }
+
+interface WaitingHit {
+  readonly hit: Hit
+  /** Lets its visitor go on; gone once that has happened. */
+  answer: (() => void) | undefined
+}
+
+const DONE = Promise.resolve()
 
 function retryAfter(failures: number): Duration {
   return milliseconds(Math.min(RETRY_FIRST * 2 ** (failures - 1), RETRY_LONGEST))

@@ -11,6 +11,17 @@ export interface Hit {
   readonly target: string | undefined
   readonly address: string
   readonly userAgent: string
+  /** The request that the operator's backend has not seen yet: it did not answer. */
+  readonly owed?: OwedRequest | undefined
+}
+
+/** What of a request a backend needs to count it, besides what each hit knows. */
+export interface OwedRequest {
+  /** As it was asked for, byte for byte. */
+  readonly target: string
+  readonly scheme: 'http' | 'https'
+  /** The port that the visitor came to. */
+  readonly port: number
 }
 
 export function hitToRow(hit: Hit): HitRow {

@@ -9,7 +9,9 @@ export {
   type TrackingResponse,
 } from './backend.ts'
 export type { TrackingError, TrackingErrorCode } from './errors.ts'
-export type { Hit } from './hit.ts'
+export { type Hit, hitToRow, type OwedRequest } from './hit.ts'
+export { createHitJournal, type HitJournal } from './hit-journal.ts'
+export { createHitMover, type DeliverHits, type HitBacklog, type HitMover } from './hit-mover.ts'
 export { type HitPage, type HitWishes, type RecordedHit, readHits } from './hit-page.ts'
 export { createHitRecorder, type HitRecorder } from './hit-recorder.ts'
 export { createLinkKeys, type LinkKeys } from './link-keys.ts'

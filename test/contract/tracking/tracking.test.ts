@@ -1,4 +1,7 @@
-import { expect, it } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
 import {
   type Hostname,
   parseWireHostname,
@@ -8,9 +11,15 @@ import {
 import type { Store } from '../../../src/store/index.ts'
 import { createMetrics, createTrackingRecord, openLog } from '../../../src/telemetry/index.ts'
 import {
+  createHitJournal,
+  createHitMover,
   createHitRecorder,
   createLinkKeys,
   createTrackingBackend,
+  type DeliverHits,
+  type HitPage,
+  type HitWishes,
+  hitToRow,
   readHits,
   signLink,
 } from '../../../src/tracking/index.ts'
@@ -35,7 +44,17 @@ async function openTracking(store: Store) {
   const record = createTrackingRecord({ log, metrics: createMetrics() })
   const keys = keysOf(store)
   await keys.ensure()
-  const hits = createHitRecorder({ hot: store.hot, clock: systemClock, record })
+  const outside = { clock: systemClock, random: systemRandom, record }
+  const place = { directory: await aFolder(), kind: 'hits' } as const
+  const journal = createHitJournal(outside, place)
+  onTestFinished(() => journal[Symbol.asyncDispose]())
+  const hits = createHitRecorder({ ...outside, journal })
+  const deliver: DeliverHits = async (some) => {
+    await store.hot.appendHits(some.map(hitToRow))
+    return some.length
+  }
+  const mover = createHitMover({ ...outside, deliver }, place)
+  onTestFinished(() => mover[Symbol.asyncDispose]())
   const backend = createTrackingBackend({
     keys,
     hits,
@@ -45,13 +64,23 @@ async function openTracking(store: Store) {
   })
   const ask = (target: string, method = 'GET') =>
     backend.handle({ method, hostname: HOST, target, address: '192.0.2.1', userAgent: 'Mail/1' })
-  return { keys, ask }
+  const stored = async (request: HitWishes): Promise<HitPage> => {
+    await mover.catchUp()
+    return await readHits(store, request)
+  }
+  return { keys, ask, stored }
+}
+
+async function aFolder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'postern-hits-'))
+  onTestFinished(() => rm(path, { recursive: true, force: true }))
+  return path
 }
 
 describeEachStore((openTestStore) => {
-  it('redirects a click to its target, and the hit is in the store by then', async () => {
+  it('redirects a click to its target, and the hit is in the store when one looks', async () => {
     const store = await openTestStore()
-    const { keys, ask } = await openTracking(store)
+    const { keys, ask, stored } = await openTracking(store)
     const target = 'https://shop.test/?a=1#b'
     const path = signLink(
       { hostname: HOST, kind: 'click', target, reference: 'm1' },
@@ -64,7 +93,7 @@ describeEachStore((openTestStore) => {
       'referrer-policy': 'no-referrer',
       'cache-control': expect.stringContaining('no-store'),
     })
-    const { items } = await readHits(store, { limit: 10 })
+    const { items } = await stored({ limit: 10 })
     expect(items).toMatchObject([
       {
         kind: 'click',
@@ -79,30 +108,28 @@ describeEachStore((openTestStore) => {
 
   it('answers an open with one transparent pixel of 43 bytes', async () => {
     const store = await openTestStore()
-    const { keys, ask } = await openTracking(store)
+    const { keys, ask, stored } = await openTracking(store)
     const path = signLink({ hostname: HOST, kind: 'open', reference: 'm2' }, keys.current())
     const answer = await ask(path)
     expect(answer.status).toBe(200)
     expect(answer.body).toHaveLength(43)
     expect(answer.body.toString('latin1', 0, 6)).toBe('GIF89a')
     expect(Object.fromEntries(answer.headers)).toMatchObject({ 'content-type': 'image/gif' })
-    expect((await readHits(store, { limit: 10 })).items).toMatchObject([
-      { kind: 'open', target: null },
-    ])
+    expect((await stored({ limit: 10 })).items).toMatchObject([{ kind: 'open', target: null }])
   })
 
   it('answers HEAD alike and counts nothing', async () => {
     const store = await openTestStore()
-    const { keys, ask } = await openTracking(store)
+    const { keys, ask, stored } = await openTracking(store)
     const path = signLink({ hostname: HOST, kind: 'open', reference: '' }, keys.current())
     expect((await ask(path, 'HEAD')).status).toBe(200)
     expect((await ask(path, 'POST')).status).toBe(405)
-    expect((await readHits(store, { limit: 10 })).items).toEqual([])
+    expect((await stored({ limit: 10 })).items).toEqual([])
   })
 
   it('knows nothing else, and never redirects there', async () => {
     const store = await openTestStore()
-    const { keys, ask } = await openTracking(store)
+    const { keys, ask, stored } = await openTracking(store)
     const path = signLink(
       {
         hostname: host('email.other.test'),
@@ -117,16 +144,16 @@ describeEachStore((openTestStore) => {
       expect(answer.status).toBe(404)
       expect(answer.headers.map(([name]) => name)).not.toContain('location')
     }
-    expect((await readHits(store, { limit: 10 })).items).toEqual([])
+    expect((await stored({ limit: 10 })).items).toEqual([])
   })
 
   it('stores many hits that come at once, each exactly once', async () => {
     const store = await openTestStore()
-    const { keys, ask } = await openTracking(store)
+    const { keys, ask, stored } = await openTracking(store)
     const path = signLink({ hostname: HOST, kind: 'open', reference: 'x' }, keys.current())
     await Promise.all(Array.from({ length: 700 }, () => ask(path)))
-    const first = await readHits(store, { hostname: HOST, limit: 500 })
-    const rest = await readHits(store, { hostname: HOST, limit: 500, cursor: first.nextCursor })
+    const first = await stored({ hostname: HOST, limit: 500 })
+    const rest = await stored({ hostname: HOST, limit: 500, cursor: first.nextCursor })
     expect([first.items.length, rest.items.length]).toEqual([500, 200])
     expect(new Set([...first.items, ...rest.items].map(({ id }) => id)).size).toBe(700)
     expect(rest.nextCursor).toBeUndefined()

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import type { HitRow } from '../../../src/store/index.ts'
 import { createMetrics, createTrackingRecord } from '../../../src/telemetry/index.ts'
 import { createHitRecorder, type Hit } from '../../../src/tracking/index.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
@@ -17,12 +16,12 @@ function aHit(id: string): Hit {
   }
 }
 
-/** A store whose writes end when they are told to, and not before. */
-function createSlowStore() {
+/** A journal whose writes end when they are told to, and not before. */
+function createSlowJournal() {
   const writes: { ids: string[]; done: PromiseWithResolvers<void> }[] = []
   return {
     writes,
-    appendHits: (rows: readonly HitRow[]): Promise<void> => {
+    append: (rows: readonly Hit[]): Promise<void> => {
       const done = Promise.withResolvers<void>()
       writes.push({ ids: rows.map(({ id }) => id), done })
       return done.promise
@@ -30,19 +29,19 @@ function createSlowStore() {
   }
 }
 
-function setUp(hot = createSlowStore()) {
+function setUp(journal = createSlowJournal()) {
   const clock = createFakeClock()
   const events: { event: string; fields: unknown }[] = []
   const note = (event: string, fields?: unknown): void => void events.push({ event, fields })
   const metrics = createMetrics()
   const record = createTrackingRecord({ log: { info: note, warn: note, error: note }, metrics })
-  const hits = createHitRecorder({ hot, clock, record })
+  const hits = createHitRecorder({ journal, clock, record })
   const count = async (name: string): Promise<number> => {
     const [metric] = (await metrics.snapshot()).filter((one) => 'name' in one && one.name === name)
     const { values } = metric as { values: { value: number }[] }
     return values[0]?.value ?? 0
   }
-  return { clock, events, hits, hot, count }
+  return { clock, events, hits, journal, count }
 }
 
 /** Adds hits and tells which of them are answered. */
@@ -56,67 +55,67 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 
 describe('recording hits', () => {
   it('answers once the hit is durable, and not before', async () => {
-    const { hits, hot } = setUp()
+    const { hits, journal } = setUp()
     const answered = answersOf([['a', hits.add(aHit('a'))]])
     await settle()
     expect(answered.size).toBe(0)
-    hot.writes[0]?.done.resolve()
+    journal.writes[0]?.done.resolve()
     await settle()
     expect([...answered]).toEqual(['a'])
   })
 
   it('writes what came during a write together, directly after it', async () => {
-    const { hits, hot } = setUp()
+    const { hits, journal } = setUp()
     const add = (id: string) => [id, hits.add(aHit(id))] as const
     const answered = answersOf([add('a'), add('b')])
     await settle()
     const later = answersOf([add('c'), add('d')])
     await settle()
-    expect(hot.writes.map(({ ids }) => ids)).toEqual([['a', 'b']])
-    hot.writes[0]?.done.resolve()
+    expect(journal.writes.map(({ ids }) => ids)).toEqual([['a', 'b']])
+    journal.writes[0]?.done.resolve()
     await settle()
     expect([...answered]).toEqual(['a', 'b'])
     expect(later.size).toBe(0)
-    expect(hot.writes.map(({ ids }) => ids)).toEqual([
+    expect(journal.writes.map(({ ids }) => ids)).toEqual([
       ['a', 'b'],
       ['c', 'd'],
     ])
-    hot.writes[1]?.done.resolve()
+    journal.writes[1]?.done.resolve()
     await settle()
     expect([...later]).toEqual(['c', 'd'])
   })
 
   it('bounds one write', async () => {
-    const { hits, hot } = setUp()
+    const { hits, journal } = setUp()
     for (let count = 0; count < 501; count += 1) void hits.add(aHit(String(count)))
     await settle()
-    hot.writes[0]?.done.resolve()
+    journal.writes[0]?.done.resolve()
     await settle()
-    expect(hot.writes.map(({ ids }) => ids.length)).toEqual([500, 1])
+    expect(journal.writes.map(({ ids }) => ids.length)).toEqual([500, 1])
   })
 })
 
-describe('while the store is away', () => {
+describe('while the disk takes nothing', () => {
   it('answers all the same, keeps the hits, and writes them when it is back', async () => {
-    const { clock, events, hits, hot, count } = setUp()
+    const { clock, events, hits, journal, count } = setUp()
     const answered = answersOf([['a', hits.add(aHit('a'))]])
     await settle()
-    hot.writes[0]?.done.reject(new Error('disk full'))
+    journal.writes[0]?.done.reject(new Error('disk full'))
     await settle()
     expect([...answered]).toEqual(['a'])
-    expect(events.map(({ event }) => event)).toEqual(['hits-not-stored'])
+    expect(events.map(({ event }) => event)).toEqual(['hits-not-journaled'])
 
     const atOnce = answersOf([['b', hits.add(aHit('b'))]])
     await settle()
     expect([...atOnce]).toEqual(['b'])
-    expect(hot.writes).toHaveLength(1)
+    expect(journal.writes).toHaveLength(1)
 
     await clock.advance(500)
-    expect(hot.writes[1]?.ids).toEqual(['a', 'b'])
-    hot.writes[1]?.done.resolve()
+    expect(journal.writes[1]?.ids).toEqual(['a', 'b'])
+    journal.writes[1]?.done.resolve()
     await settle()
-    expect(events.at(-1)?.event).toBe('hits-stored-again')
-    expect(await count('postern_hits_stored_total')).toBe(2)
+    expect(events.at(-1)?.event).toBe('hits-journaled-again')
+    expect(await count('postern_hits_journaled_total')).toBe(2)
     expect(await count('postern_hits_late_total')).toBe(2)
     expect(await count('postern_hits_waiting')).toBe(0)
 
@@ -125,23 +124,23 @@ describe('while the store is away', () => {
     expect(waitsAgain.size).toBe(0)
   })
 
-  it('tries again at growing intervals, never longer than half a minute', async () => {
-    const { clock, hits, hot } = setUp()
+  it('tries again at growing intervals, never longer than five seconds', async () => {
+    const { clock, hits, journal } = setUp()
     void hits.add(aHit('a'))
     await settle()
     const waits: number[] = []
     for (let attempt = 0; attempt < 9; attempt += 1) {
-      hot.writes[attempt]?.done.reject(new Error('away'))
+      journal.writes[attempt]?.done.reject(new Error('away'))
       await settle()
       const start = clock.monotonicMs()
-      while (hot.writes.length === attempt + 1) await clock.advance(500)
+      while (journal.writes.length === attempt + 1) await clock.advance(500)
       waits.push(clock.monotonicMs() - start)
     }
-    expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
+    expect(waits).toEqual([500, 1000, 2000, 4000, 5000, 5000, 5000, 5000, 5000])
   })
 
-  it('lets nobody wait longer than two seconds for a store that hangs', async () => {
-    const { clock, hits, hot, count } = setUp()
+  it('lets nobody wait longer than two seconds for a disk that hangs', async () => {
+    const { clock, hits, journal, count } = setUp()
     const answered = answersOf([['a', hits.add(aHit('a'))]])
     await settle()
     await clock.advance(1999)
@@ -151,43 +150,43 @@ describe('while the store is away', () => {
     const atOnce = answersOf([['b', hits.add(aHit('b'))]])
     await settle()
     expect([...atOnce]).toEqual(['b'])
-    hot.writes[0]?.done.resolve()
+    journal.writes[0]?.done.resolve()
     await settle()
-    hot.writes[1]?.done.resolve()
+    journal.writes[1]?.done.resolve()
     await settle()
-    expect(await count('postern_hits_stored_total')).toBe(2)
+    expect(await count('postern_hits_journaled_total')).toBe(2)
   })
 
   it('keeps fifty thousand hits, and counts those it has to give up', async () => {
-    const { hits, hot, count } = setUp()
+    const { hits, journal, count } = setUp()
     for (let number = 0; number < 50_003; number += 1) void hits.add(aHit(String(number)))
     await settle()
     expect(await count('postern_hits_lost_total')).toBe(3)
-    hot.writes[0]?.done.reject(new Error('away'))
+    journal.writes[0]?.done.reject(new Error('away'))
     await settle()
   })
 })
 
 describe('at the end', () => {
   it('writes what is still waiting', async () => {
-    const { hits, hot } = setUp()
+    const { hits, journal } = setUp()
     void hits.add(aHit('a'))
     await settle()
-    hot.writes[0]?.done.reject(new Error('away'))
+    journal.writes[0]?.done.reject(new Error('away'))
     await settle()
     const closing = hits[Symbol.asyncDispose]()
     await settle()
-    hot.writes[1]?.done.resolve()
+    journal.writes[1]?.done.resolve()
     await closing
-    expect(hot.writes[1]?.ids).toEqual(['a'])
+    expect(journal.writes[1]?.ids).toEqual(['a'])
   })
 
   it('tells how many it could not write', async () => {
-    const { hits, hot, events } = setUp()
+    const { hits, journal, events } = setUp()
     void hits.add(aHit('a'))
     await settle()
     const closing = hits[Symbol.asyncDispose]()
-    hot.writes[0]?.done.reject(new Error('away'))
+    journal.writes[0]?.done.reject(new Error('away'))
     await closing
     expect(events.at(-1)).toEqual({ event: 'hits-given-up', fields: { count: 1 } })
   })
