@@ -26,6 +26,7 @@ import type {
   WorkerRequest,
   WorkerSaid,
 } from './fleet/edge-protocol.ts'
+import { toTroubles } from './fleet/self-test-troubles.ts'
 
 interface RunningWorker extends AsyncDisposable {
   readonly member: EdgeMember
@@ -34,7 +35,12 @@ interface RunningWorker extends AsyncDisposable {
 }
 
 /** Composes the worker as it was told, and listens. */
-async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise<RunningWorker> {
+async function startWorker({
+  listen,
+  ticketKeys,
+  journal,
+  ...start
+}: EdgeStart): Promise<RunningWorker> {
   await using opening = new AsyncDisposableStack()
   const clock = systemClock
   const random = systemRandom
@@ -49,11 +55,11 @@ async function startWorker({ listen, ticketKeys, ...start }: EdgeStart): Promise
   tellWhenHalted(store)
   const member = opening.use(
     await openEdgeMember({ store, vault, clock, random, metrics, records, shortages }, start.edge, {
-      listen,
-      ticketKeys,
+      ...{ listen, ticketKeys, journal },
       sharing: 'with-other-workers',
     }),
   )
+  zero(ticketKeys)
   const open = opening.move()
   return {
     ...{ member, keyRing },
@@ -75,6 +81,13 @@ function tellWhenHalted({ halted }: Pick<Store, 'halted'>): void {
   }
   if (halted.aborted) say()
   else halted.addEventListener('abort', say, { once: true })
+}
+
+/** Once it listens: nobody has to wait for it, and visitors are served in between. */
+async function tellWhatFailed(member: EdgeMember): Promise<void> {
+  const { troubles, remarks } = toTroubles(await member.selfTest())
+  for (const trouble of troubles) tell({ kind: 'trouble', trouble })
+  for (const remark of remarks) tell({ kind: 'remark', remark })
 }
 
 const shortages: EdgeMemberDeps['shortages'] = {
@@ -121,6 +134,11 @@ async function answer(member: EdgeMember, request: WorkerRequest): Promise<Worke
   }
 }
 
+/** What came over the channel is a copy, and so is what the edge has taken. */
+function zero(keys: EdgeStart['ticketKeys']): void {
+  for (const { bytes } of keys) bytes.fill(0)
+}
+
 /** Answers take their time beside the others; everything else is done in the order it was said. */
 async function obey(
   { member, keyRing, setLogLevel }: RunningWorker,
@@ -135,7 +153,8 @@ async function obey(
     case 'resync':
       return member.resync()
     case 'ticket-keys':
-      return member.useTicketKeys(message.keys)
+      member.useTicketKeys(message.keys)
+      return zero(message.keys)
     case 'key-ring':
       keyRing.replace(importKeyRing(message.keyRing))
       return tell({ kind: 'reply', id: message.id, answer: { ok: true, said: { to: 'key-ring' } } })
@@ -176,6 +195,7 @@ async function runWorker(): Promise<void> {
       tell({ kind: 'listening', bound: running.member.bound })
       // The next worker, perhaps after a crash of this one, finds its sources compiled.
       flushCompileCache()
+      void tellWhatFailed(running.member)
     }
   }
 }

@@ -25,7 +25,7 @@ export function createHealth({
   issuer,
 }: {
   readonly store: Pick<Store, 'db' | 'halted'>
-  readonly fleet: Pick<EdgeFleet, 'count' | 'troubles' | 'shortages'>
+  readonly fleet: Pick<EdgeFleet, 'count' | 'troubles' | 'remarks' | 'shortages'>
   readonly issuer: Pick<Issuer, 'clockSkew'>
 }): Health {
   let isStopping = false
@@ -40,7 +40,11 @@ export function createHealth({
       ]
       // Visitors are served whatever the clock says: a load balancer must not look elsewhere. Nor for
       // too many of them: what one node is relieved of would be too much for the next.
-      const told = [...fleet.shortages().map((of) => SHORTAGES[of]), ...clockReasons(issuer)]
+      const told = [
+        ...fleet.remarks(),
+        ...fleet.shortages().map((of) => SHORTAGES[of]),
+        ...clockReasons(issuer),
+      ]
       return { ready: reasons.length === 0, reasons: [...reasons, ...told] }
     },
     stop: () => {

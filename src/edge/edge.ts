@@ -32,6 +32,7 @@ import { createExchange } from './request/exchange.ts'
 import type { Carrier } from './request/passage.ts'
 import { createVisitBook, type Visits } from './request/visits.ts'
 import type { RehearsalOutcome } from './tls/self-handshake.ts'
+import type { SelfTestFinding } from './tls/self-test.ts'
 import { createSni } from './tls/sni.ts'
 import type { TicketKey } from './tls/ticket-ring.ts'
 import { createTlsListener } from './tls/tls-listener.ts'
@@ -55,6 +56,11 @@ export interface Edge {
    * itself on TLS 1.2 and 1.3, as it does with visitors, who notice nothing.
    */
   rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
+  /**
+   * Tries out what is relied on in Node and OpenSSL and promised nowhere, by handshakes with servers
+   * like its own; goes on with safer ways where it can. What is left to be told is returned.
+   */
+  selfTest(): Promise<readonly SelfTestFinding[]>
   /** Which hosts were visited since the last call. */
   takeVisits(): Visits
   /** Stops accepting, lets connections finish, and destroys what is left after `deadlineMs`. */
@@ -98,7 +104,7 @@ export function createEdge(
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
   const doorkeeper = openDoor(deps, options)
-  const gate = createGate({ fallback, seats: doorkeeper.seats })
+  const gate = createGate({ exchange, fallback, seats: doorkeeper.seats, httpDate, record, clock })
   const http = createHttpListener({ gate })
   const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
   const listening = createListening({ doorkeeper, record, clock })
@@ -123,15 +129,18 @@ export function createEdge(
     useTicketKeys: tls.useTicketKeys,
     confirm: tls.confirm,
     rehearse: tls.rehearse,
+    selfTest: tls.selfTest,
     takeVisits: visits.take,
     drain: async (deadlineMs) => {
       await listening.closePorts()
+      gate.windDown()
       fallback.windDown()
       const waiting = new AbortController()
       const deadline = clock.sleep(deadlineMs, waiting.signal).catch(() => undefined)
       await Promise.race([listening.untilQuiet(), deadline])
       waiting.abort()
       record.drained({ destroyed: await listening.destroyConnections() })
+      await gate[Symbol.asyncDispose]()
       fallback.close()
     },
   }

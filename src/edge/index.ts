@@ -29,4 +29,5 @@ export type {
 } from './ports.ts'
 export type { Visits } from './request/visits.ts'
 export type { RehearsalOutcome } from './tls/self-handshake.ts'
+export type { SelfTestFinding } from './tls/self-test.ts'
 export type { TicketKey } from './tls/ticket-ring.ts'

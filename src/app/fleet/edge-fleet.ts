@@ -26,6 +26,8 @@ export interface EdgeFleet extends AsyncDisposable {
   visits(): Promise<Visits>
   /** What is wrong with edges that serve all the same. */
   troubles(): readonly EdgeTrouble[]
+  /** What is worth knowing of edges, and no reason to keep traffic from them. */
+  remarks(): readonly EdgeTrouble[]
   /** Why edges turn visitors away, or nearly do. */
   shortages(): readonly Shortage[]
   metrics(): Promise<readonly MetricsSnapshot[]>

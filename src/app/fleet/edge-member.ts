@@ -13,8 +13,9 @@ import {
   type EdgeBound,
   type EdgeOptions,
   parseBackend,
-  readResources,
   type RehearsalOutcome,
+  readResources,
+  type SelfTestFinding,
   type TicketKey,
   type Visits,
 } from '../../edge/index.ts'
@@ -30,9 +31,11 @@ import {
 import type { Store } from '../../store/index.ts'
 import type { Metrics, MetricsSnapshot } from '../../telemetry/index.ts'
 import {
+  createHitJournal,
   createHitRecorder,
   createLinkKeys,
   createTrackingBackend,
+  type HitRecorder,
   type LinkKeys,
 } from '../../tracking/index.ts'
 import type { Vault } from '../../vault/index.ts'
@@ -54,6 +57,8 @@ export interface EdgeMember extends AsyncDisposable {
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   /** Could a certificate that is not in use yet be served here? */
   rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome>
+  /** Tries out what the edge relies on in Node; for when it serves. Never throws. */
+  selfTest(): Promise<readonly SelfTestFinding[]>
   /** Which hosts were visited since the last call. */
   takeVisits(): Visits
   metrics(): Promise<MetricsSnapshot>
@@ -84,13 +89,15 @@ export interface EdgePlace {
   readonly listen: EdgeAddresses
   readonly sharing: 'with-other-workers' | 'alone'
   readonly ticketKeys: readonly TicketKey[]
+  /** The folder where it writes hits down; whoever moves them on reads there. */
+  readonly journal: string
 }
 
 /** Composes an edge and listens. Disposing drains it; store and vault stay the caller's. */
 export async function openEdgeMember(
   deps: EdgeMemberDeps,
   options: EdgeOptions,
-  { listen, sharing, ticketKeys }: EdgePlace,
+  { listen, sharing, ticketKeys, journal }: EdgePlace,
 ): Promise<EdgeMember> {
   const { store, vault, clock, random, metrics, records, shortages } = deps
   await using opening = new AsyncDisposableStack()
@@ -102,7 +109,7 @@ export async function openEdgeMember(
   const rehearsals = createRehearsalContexts({ store, vault })
   const challenges = createChallengeBook({ store, clock })
   const linkKeys = createLinkKeys({ store, vault, clock, random })
-  const hits = opening.use(createHitRecorder({ hot: store.hot, clock, record: records.tracking }))
+  const hits = openHits(opening, deps, journal)
   const backend = toBackendTarget(
     options.backend,
     createTrackingBackend({ keys: linkKeys, hits, clock, random, record: records.tracking }),
@@ -142,6 +149,7 @@ export async function openEdgeMember(
       const built = await rehearsals.build(hostname, certificateId)
       return built.kind === 'built' ? edge.rehearse(hostname, built.served) : built
     },
+    selfTest: () => edge.selfTest(),
     takeVisits: () => edge.takeVisits(),
     metrics: () => metrics.snapshot(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
@@ -151,6 +159,17 @@ export async function openEdgeMember(
 /** Workers and their supervisor share the machine's memory. */
 function processesOf({ workers }: EdgeOptions, sharing: EdgePlace['sharing']): number {
   return sharing === 'alone' ? 1 : (workers ?? availableParallelism()) + 1
+}
+
+/** Hits are written down here; the server moves them into the store. */
+function openHits(
+  opening: AsyncDisposableStack,
+  { clock, random, records: { tracking: record } }: EdgeMemberDeps,
+  directory: string,
+): HitRecorder {
+  const outside = { clock, random, record }
+  const journal = opening.use(createHitJournal(outside, { directory, kind: 'hits' }))
+  return opening.use(createHitRecorder({ ...outside, journal }))
 }
 
 function toBackendTarget(setting: string, embedded: Backend): BackendTarget {

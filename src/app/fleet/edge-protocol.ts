@@ -40,6 +40,8 @@ export type ToSupervisor =
   | { readonly kind: 'reply'; readonly id: number; readonly answer: WorkerAnswer }
   /** Said once, unasked: it lasts as long as the worker. */
   | { readonly kind: 'trouble'; readonly trouble: EdgeTrouble }
+  /** The same, for what keeps no traffic away. */
+  | { readonly kind: 'remark'; readonly remark: EdgeTrouble }
   | { readonly kind: 'shortage'; readonly of: Shortage; readonly state: 'began' | 'ended' }
 
 export type WorkerAnswer =
@@ -63,6 +65,8 @@ export interface EdgeStart {
   readonly ticketKeys: readonly TicketKey[]
   /** Ports are settled: every worker listens on the same ones. */
   readonly listen: EdgeAddresses
+  /** Where hits are written down, until the server has moved them. */
+  readonly journal: string
 }
 
 /** The same as the supervisor keeps it: keys stay inside the ring until a worker is started. */

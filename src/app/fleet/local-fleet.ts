@@ -1,5 +1,6 @@
 import type { EdgeFleet } from './edge-fleet.ts'
 import type { EdgeMember } from './edge-member.ts'
+import { type SelfTestTroubles, toTroubles } from './self-test-troubles.ts'
 import type { ShortageBook } from './shortages.ts'
 
 /** A fleet of one, in this process (`edge.workers = 0`): for tests and small machines. */
@@ -8,6 +9,10 @@ export function createLocalFleet(
   shortages: Pick<ShortageBook, 'current'>,
 ): EdgeFleet {
   let ending: PromiseLike<void> | undefined
+  let found: SelfTestTroubles = { troubles: [], remarks: [] }
+  void member.selfTest().then((findings) => {
+    found = toTroubles(findings)
+  })
   return {
     bound: member.bound,
     count: () => ({ serving: 1, wanted: 1 }),
@@ -17,7 +22,8 @@ export function createLocalFleet(
     rehearse: (hostname, certificateId) => member.rehearse(hostname, certificateId),
     visits: async () => member.takeVisits(),
     // Its store is the server's: whoever judges that one has judged this one.
-    troubles: () => [],
+    troubles: () => found.troubles,
+    remarks: () => found.remarks,
     shortages: shortages.current,
     // This process's numbers are its supervisor's: they are counted there.
     metrics: async () => [],

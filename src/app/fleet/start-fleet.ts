@@ -64,24 +64,29 @@ export interface StartFleetDeps {
   readonly ticketKeys: readonly TicketKey[]
   readonly metrics: Metrics
   readonly records: ServerRecords
+  readonly journal: string
 }
 
 /** Starts what was planned: worker processes, or one edge in this process. */
 export async function startFleet(
   { workers, first, listen }: FleetPlan,
   config: Pick<Config, 'edge' | 'log' | 'store'>,
-  { keyRing, ticketKeys, variables, ...deps }: StartFleetDeps,
+  { keyRing, ticketKeys, variables, journal, ...deps }: StartFleetDeps,
 ): Promise<EdgeFleet> {
   const { clock, records } = deps
   if (first) {
     const { log, store, edge } = config
-    const orders = { log, store, edge, keyRing, ticketKeys, listen }
+    const orders = { log, store, edge, keyRing, ticketKeys, listen, journal }
     return startWorkerFleet(first, workers, orders, { clock, record: records.app, variables })
   }
   // Loaded here only where it runs here: all of the edge is much to load.
   const { openEdgeMember } = await import('./edge-member.ts')
   const shortages = createShortageBook()
-  const place = { listen, ticketKeys, sharing: 'alone' } as const
-  const member = await openEdgeMember({ ...deps, shortages }, config.edge, place)
+  const member = await openEdgeMember({ ...deps, shortages }, config.edge, {
+    listen,
+    ticketKeys,
+    journal,
+    sharing: 'alone',
+  })
   return createLocalFleet(member, shortages)
 }

@@ -140,6 +140,10 @@ class WorkerFleet implements EdgeFleet {
     return [...this.#serving].flatMap((worker) => worker.troubles())
   }
 
+  remarks(): readonly EdgeTrouble[] {
+    return [...this.#serving].flatMap((worker) => worker.remarks())
+  }
+
   shortages(): readonly Shortage[] {
     return [...new Set([...this.#serving].flatMap((worker) => worker.shortages()))]
   }

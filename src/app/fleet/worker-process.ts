@@ -28,6 +28,8 @@ export interface WorkerProcess {
   metrics(): Promise<MetricsSnapshot>
   /** What it said was wrong with it. */
   troubles(): readonly EdgeTrouble[]
+  /** What it said is worth knowing. */
+  remarks(): readonly EdgeTrouble[]
   /** What it has too little of now. */
   shortages(): readonly Shortage[]
   /** Resolves when it has taken the keys, which may be after its start. */
@@ -74,6 +76,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
   const listening = Promise.withResolvers<EdgeBound>()
   const gone = Promise.withResolvers<WorkerEnd>()
   const troubles: EdgeTrouble[] = []
+  const remarks: EdgeTrouble[] = []
   const shortages = createShortageBook()
   let failure: StartFailure | undefined
   // Nobody may be waiting for it any more when the process dies.
@@ -86,6 +89,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       listening.reject(new AppStartError(failure))
     }
     if (message.kind === 'trouble') troubles.push(message.trouble)
+    if (message.kind === 'remark') remarks.push(message.remark)
     if (message.kind === 'shortage') shortages[message.state](message.of)
     if (message.kind === 'reply') replies.settle(message.id, message.answer)
   })
@@ -127,6 +131,7 @@ export function spawnWorker(variables: Variables): WorkerProcess {
       return said.to === 'metrics' ? said.value : beside(said)
     },
     troubles: () => troubles,
+    remarks: () => remarks,
     shortages: shortages.current,
     useKeyRing: async (keyRing) => {
       await replies.expect((id) => send(child, { kind: 'key-ring', id, keyRing }), STARTED_MS_MAX)

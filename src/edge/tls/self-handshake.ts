@@ -1,9 +1,9 @@
-import { duplexPair } from 'node:stream'
-import { connect, createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls'
+import { createServer } from 'node:tls'
 import type { Clock, Hostname } from '../../kernel/index.ts'
-import { SELF_HANDSHAKE_MS_MAX } from '../limits.ts'
 import type { ServedCertificate } from '../ports.ts'
+import { createInProcessClient } from './in-process-client.ts'
 import { listenerTlsOptions } from './listener-tls-options.ts'
+import type { TicketedServer } from './ticketed-server.ts'
 
 /** What a handshake of our own showed. */
 export type Shown =
@@ -24,7 +24,11 @@ export type RehearsalOutcome =
 /** Handshakes with ourselves, without a network. */
 export interface SelfHandshakes {
   /** One with this server, as a visitor of `hostname` would make it. */
-  shake(server: Server, hostname: Hostname, version?: TlsVersion): Promise<Shown>
+  shake(
+    server: Pick<TicketedServer, 'accept'>,
+    hostname: Hostname,
+    version?: TlsVersion,
+  ): Promise<Shown>
   /** One on each version of TLS, with a server that listens nowhere and is like all of ours. */
   rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
 }
@@ -32,34 +36,16 @@ export interface SelfHandshakes {
 type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 export function createSelfHandshakes({ clock }: { readonly clock: Clock }): SelfHandshakes {
-  // Made once: a new one for each handshake with ourselves would cost more than the handshake. It
-  // trusts nobody, and need not: the serial is what counts.
-  const secureContext = createSecureContext({ ca: [] })
+  const client = createInProcessClient({ clock })
 
-  const shake: SelfHandshakes['shake'] = async (server, hostname, version = 'TLSv1.3') => {
-    const [ours, theirs] = duplexPair()
-    server.emit('connection', theirs)
-    const socket = connect({
-      socket: ours,
-      servername: hostname,
-      secureContext,
-      maxVersion: version,
-      rejectUnauthorized: false,
-    })
-    const deadline = new AbortController()
-    const late = clock
-      .sleep(SELF_HANDSHAKE_MS_MAX, deadline.signal)
-      .then((): Shown => ({ kind: 'too-slow' }))
-    try {
-      return await Promise.race([shownBy(socket), late])
-    } finally {
-      // Nobody waits for it any more, however it ends.
-      late.catch(() => undefined)
-      deadline.abort()
-      socket.destroy()
-      ours.destroy()
-      theirs.destroy()
-    }
+  const shake: SelfHandshakes['shake'] = async (ticketed, hostname, version = 'TLSv1.3') => {
+    const options = { servername: hostname, maxVersion: version }
+    const shaken = await client.shake(ticketed, options, (socket) => ({
+      serial: socket.getPeerX509Certificate()?.serialNumber,
+    }))
+    if (shaken.kind === 'secure') return { kind: 'certificate', ...shaken.result }
+    if (shaken.kind === 'too-slow') return { kind: 'too-slow' }
+    return { kind: 'nothing', why: 'The handshake failed' }
   }
 
   return {
@@ -75,8 +61,9 @@ export function createSelfHandshakes({ clock }: { readonly clock: Clock }): Self
         socket.destroy()
       })
       server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()))
+      const accept: TicketedServer['accept'] = (socket) => server.emit('connection', socket)
       for (const version of ['TLSv1.3', 'TLSv1.2'] as const) {
-        const shown = await shake(server, hostname, version)
+        const shown = await shake({ accept }, hostname, version)
         if (shown.kind === 'too-slow') {
           return { kind: 'unanswered', why: `The handshake took too long on ${version}` }
         }
@@ -91,15 +78,4 @@ export function createSelfHandshakes({ clock }: { readonly clock: Clock }): Self
       return { kind: 'went-well' }
     },
   }
-}
-
-function shownBy(socket: TLSSocket): Promise<Shown> {
-  return new Promise((resolve) => {
-    socket.once('secureConnect', () =>
-      resolve({ kind: 'certificate', serial: socket.getPeerX509Certificate()?.serialNumber }),
-    )
-    // Also what comes after the answer, which would end the process.
-    socket.on('error', () => resolve({ kind: 'nothing', why: 'The handshake failed' }))
-    socket.once('close', () => resolve({ kind: 'nothing', why: 'The handshake was broken off' }))
-  })
 }

@@ -5,9 +5,11 @@ import type { Listener } from '../listen/http-listener.ts'
 import type { HostMembership, ServedCertificate } from '../ports.ts'
 import type { VisitBook } from '../request/visits.ts'
 import { createSelfHandshakes, type RehearsalOutcome } from './self-handshake.ts'
+import { type SelfTestCheck, type SelfTestFinding, testSelf } from './self-test.ts'
 import type { Sni } from './sni.ts'
+import type { TicketHandling } from './ticket-hook.ts'
 import { createTicketRing, type TicketKey } from './ticket-ring.ts'
-import { createTicketedServer } from './ticketed-server.ts'
+import { createTicketedServer, type TicketedServer } from './ticketed-server.ts'
 
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by OpenSSL; what we offer is said in `net`. No early data,
 // no client certificates, no HTTP/2: one pixel or one redirect gains nothing by it.
@@ -20,7 +22,12 @@ export interface TlsListener extends Listener {
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   /** See `Edge.rehearse`. */
   rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
+  /** See `Edge.selfTest`. */
+  selfTest(): Promise<readonly SelfTestFinding[]>
 }
+
+/** If one of these fails, Node's own tickets are the better ones. */
+const TICKET_CHECKS: ReadonlySet<SelfTestCheck> = new Set(['resumption', 'renewed-tickets'])
 
 export function createTlsListener({
   gate,
@@ -35,29 +42,40 @@ export function createTlsListener({
   readonly sni: Pick<Sni, 'callback'>
   readonly membership: Pick<HostMembership, 'has'>
   readonly visits: Pick<VisitBook, 'withoutNoting'>
-  readonly record: Pick<EdgeRecord, 'handshake'>
+  readonly record: Pick<EdgeRecord, 'handshake' | 'selfTested'>
   readonly clock: Clock
   readonly random: Random
 }): TlsListener {
   const ring = createTicketRing({ clock })
-  const ticketed = createTicketedServer({ ring, random, sniCallback: sni.callback }, 'ring')
-  const { server } = ticketed
   const handshakes = createSelfHandshakes({ clock })
-  server.on('secureConnection', (socket) => {
-    record.handshake(socket.isSessionReused() ? 'resumed' : 'full')
-    gate.admit(socket)
-  })
-  server.on('tlsClientError', (error, socket) => {
-    record.handshake(resultOf(error, socket, membership))
-    socket.destroy()
-  })
+  const serve = (wanted: TicketHandling): TicketedServer => {
+    const made = createTicketedServer({ ring, random, sniCallback: sni.callback }, wanted)
+    made.server.on('secureConnection', (socket) => {
+      record.handshake(socket.isSessionReused() ? 'resumed' : 'full')
+      gate.admit(socket)
+    })
+    made.server.on('tlsClientError', (error, socket) => {
+      record.handshake(resultOf(error, socket, membership))
+      socket.destroy()
+    })
+    return made
+  }
+  let ticketed = serve('ring')
 
   return {
-    accept: ticketed.accept,
+    accept: (socket) => ticketed.accept(socket),
     useTicketKeys: ring.replace,
+    selfTest: async () => {
+      const report = await testSelf({ clock, random }, ticketed.handling)
+      record.selfTested(report)
+      const isRingBroken = report.findings.some(({ check }) => TICKET_CHECKS.has(check))
+      // Whoever is shaking hands with the other one goes on there.
+      if (isRingBroken && ticketed.handling === 'ring') ticketed = serve('one-key')
+      return report.findings
+    },
     confirm: (hostname, serial) =>
       visits.withoutNoting(hostname, async () => {
-        const shown = await handshakes.shake(server, hostname)
+        const shown = await handshakes.shake(ticketed, hostname)
         return shown.kind === 'certificate' && shown.serial === serial
       }),
     rehearse: handshakes.rehearse,

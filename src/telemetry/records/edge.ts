@@ -56,6 +56,17 @@ export interface BackendFailure {
   readonly requestId: string
 }
 
+/** What a process found when it tried out what it relies on in Node and OpenSSL. */
+export interface SelfTestReport {
+  readonly findings: readonly {
+    readonly check: string
+    readonly why: string
+    readonly weight: 'unsafe' | 'degraded'
+  }[]
+  readonly passed: readonly string[]
+  readonly ms: number
+}
+
 export type EdgeRecord = ReturnType<typeof createEdgeRecord>
 
 /** What the edge reports. Visitors are counted, not logged: logs of clicks belong to nobody. */
@@ -63,7 +74,7 @@ export function createEdgeRecord({
   log,
   metrics,
 }: {
-  readonly log: Pick<Log, 'info' | 'warn' | 'error'>
+  readonly log: Pick<Log, 'debug' | 'info' | 'warn' | 'error'>
   readonly metrics: Pick<Metrics, 'counter' | 'gauge' | 'tallies' | 'durations'>
 }) {
   const handshakes = metrics.tallies({
@@ -105,11 +116,6 @@ export function createEdgeRecord({
     help: 'Requests for ACME challenges, by result',
     labels: ['result'],
   })
-  const backendFailures = metrics.counter({
-    name: 'backend_failures_total',
-    help: 'Requests that the backend did not answer, by reason',
-    labels: ['reason'],
-  })
   const seconds = metrics.durations(
     { name: 'request_seconds', help: 'Time from the end of a head to the end of its answer' },
     REQUEST_SECONDS,
@@ -144,6 +150,28 @@ export function createEdgeRecord({
       shortages.set({ of }, 0)
       log.info('edge-shortage-ended', { of })
     },
+    ...createBackendRecord({ log, metrics }),
+    ...createSelfTestRecord({ log, metrics }),
+    /** A bug or a store that is away: the visitor got a 500, or no certificate. */
+    failed: (during: string, error: unknown) => log.error('edge-failed', { during, error }),
+    listening: (addresses: readonly string[]) => log.info('edge-listening', { addresses }),
+    drained: (facts: { readonly destroyed: number }) => log.info('edge-drained', facts),
+  }
+}
+
+function createBackendRecord({
+  log,
+  metrics,
+}: {
+  readonly log: Pick<Log, 'info' | 'warn'>
+  readonly metrics: Pick<Metrics, 'counter'>
+}) {
+  const backendFailures = metrics.counter({
+    name: 'backend_failures_total',
+    help: 'Requests that the backend did not answer, by reason',
+    labels: ['reason'],
+  })
+  return {
     backendFailed: (failure: BackendFailure) => {
       backendFailures.inc({ reason: failure.reason })
       log.warn('backend-failed', { ...failure })
@@ -153,10 +181,30 @@ export function createEdgeRecord({
     backendPaused: (facts: { readonly backend: string; readonly pauseMs: number }) =>
       log.warn('backend-paused', facts),
     backendBack: (facts: { readonly backend: string }) => log.info('backend-back', facts),
-    /** A bug or a store that is away: the visitor got a 500, or no certificate. */
-    failed: (during: string, error: unknown) => log.error('edge-failed', { during, error }),
-    listening: (addresses: readonly string[]) => log.info('edge-listening', { addresses }),
-    drained: (facts: { readonly destroyed: number }) => log.info('edge-drained', facts),
+  }
+}
+
+function createSelfTestRecord({
+  log,
+  metrics,
+}: {
+  readonly log: Pick<Log, 'debug' | 'warn' | 'error'>
+  readonly metrics: Pick<Metrics, 'gauge'>
+}) {
+  const selfTest = metrics.gauge({
+    name: 'edge_self_test_failed',
+    help: 'Whether Node and OpenSSL do as the edge relies on, by check: 1 (not) or 0 per process',
+    labels: ['check'],
+  })
+  return {
+    selfTested: ({ findings, passed, ms }: SelfTestReport) => {
+      for (const check of passed) selfTest.set({ check }, 0)
+      for (const { check, why, weight } of findings) {
+        selfTest.set({ check }, 1)
+        log[weight === 'unsafe' ? 'error' : 'warn']('edge-self-test-failed', { check, why, weight })
+      }
+      log.debug('edge-self-tested', { passed: passed.length, failed: findings.length, ms })
+    },
   }
 }
 

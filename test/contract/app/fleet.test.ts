@@ -22,6 +22,7 @@ import { curl, openssl } from '../../support/clients.ts'
 import { aHostRow } from '../../support/store-rows.ts'
 import { testStoreDeps } from '../../support/stores.ts'
 import { aTicketKey } from '../../support/ticket-keys.ts'
+import { countResumptions } from '../../support/tls-visits.ts'
 import { aKeyRing } from '../../support/vaults.ts'
 
 // Real worker processes on a store of their own.
@@ -78,6 +79,7 @@ async function openFleet(workers: number) {
       ticketKeys: [aTicketKey(7)],
       metrics,
       records,
+      journal: join(folder, 'journal'),
     }),
   )
   const port = fleet.bound.https[0]?.port ?? 0
@@ -101,6 +103,16 @@ describe.each([2, 0])('a fleet of %s workers', (workers) => {
     expect(await fleet.rehearse(PENDING, current.id)).toMatchObject({
       ...{ kind: 'failed', why: expect.stringContaining('There is no certificate') },
     })
+  })
+
+  it('resumes a session wherever it began, also on one that was handed other keys', async () => {
+    const { fleet, port } = await openFleet(workers)
+    const visits = { visits: 12, version: 'TLSv1.3' } as const
+    expect(await countResumptions([port], HOST, visits)).toBe(12)
+    fleet.useTicketKeys([aTicketKey(8)])
+    // Workers answer in order: they have heard of it.
+    await fleet.metrics()
+    expect(await countResumptions([port], HOST, visits)).toBe(12)
   })
 
   it('says why a certificate would not do', async () => {
