@@ -1,20 +1,12 @@
-import { readFile, rm } from 'node:fs/promises'
-import { openKeys } from '../src/app/open-keys.ts'
-import { systemClock, systemRandom } from '../src/kernel/index.ts'
-import { openStore } from '../src/store/index.ts'
-import {
-  createMetrics,
-  createStoreRecord,
-  createVaultRecord,
-  openLog,
-} from '../src/telemetry/index.ts'
-import type { Vault } from '../src/vault/index.ts'
+import { rm } from 'node:fs/promises'
 import { createTestCa, type TestCa } from '../test/support/certificates.ts'
 import { childrenOf } from '../test/support/clients.ts'
-import { makeDirectory, type RunningPostern, startPostern } from '../test/support/postern.ts'
+import { type RunningPostern, startPostern } from '../test/support/postern.ts'
 import { freePort } from '../test/support/test-authority.ts'
 import { type BenchOptions, type Figure, median } from './support/figures.ts'
 import { firstHandshake } from './support/handshake.ts'
+import { hostnameOf, issueCertificates, prepareStore } from './support/prepared-store.ts'
+import { residentMb } from './support/process-tree.ts'
 
 /**
  * A start with many certificates in SQLite: from starting the process to the first verified
@@ -25,10 +17,11 @@ export async function benchStart({ quick, say }: BenchOptions): Promise<readonly
   const many = quick ? 20_000 : 100_000
   const rounds = quick ? 3 : 5
   const ca = createTestCa()
+  const issued = issueCertificates(ca)
   const stores = new Map<number, string>()
   for (const hosts of [few, many]) {
     say(`start: preparing ${hosts} hosts with certificates`)
-    stores.set(hosts, await prepareStore(hosts, ca))
+    stores.set(hosts, await prepareStore({ hosts, ca, issued }))
   }
   const seen = new Map<number, Start[]>([
     [few, []],
@@ -108,80 +101,5 @@ async function measureStart(directory: string, hosts: number, ca: TestCa): Promi
 
 async function largestWorkerMb({ child }: RunningPostern): Promise<number> {
   const workers = await childrenOf(child.pid ?? 0)
-  const sizes = await Promise.all(
-    workers.map(async (pid) => {
-      const status = await readFile(`/proc/${pid}/status`, 'utf8')
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
-    }),
-  )
-  return Math.max(...sizes)
-}
-
-function hostnameOf(index: number): string {
-  return `email.customer-${index}.test`
-}
-
-/** Certificates made anew for these; the other hosts share them (a worker reads none of those). */
-const DISTINCT_CERTIFICATES = 100
-const BATCH_ROWS = 500
-
-async function prepareStore(hosts: number, ca: TestCa): Promise<string> {
-  const directory = await makeDirectory()
-  const telemetry = { log: openLog({ level: 'silent' }), metrics: createMetrics() }
-  const clock = systemClock
-  const location = { url: `sqlite:${directory}/postern.sqlite` }
-  const { vault, noteKeys } = await openKeys(
-    { store: location, vault: { key: [{ scheme: 'file', rest: `${directory}/master.key` }] } },
-    { clock, variables: { take: () => undefined }, record: createVaultRecord(telemetry) },
-    new AbortController().signal,
-  )
-  const record = createStoreRecord(telemetry)
-  await using store = await openStore(location, { clock, record, role: 'server' })
-  await noteKeys(store)
-  const shared = Array.from({ length: DISTINCT_CERTIFICATES }, (_, index) =>
-    ca.issue(hostnameOf(index)),
-  )
-  for (let from = 0; from < hosts; from += BATCH_ROWS) {
-    const indexes = Array.from({ length: Math.min(BATCH_ROWS, hosts - from) }, (_, i) => from + i)
-    await store.transaction(async (trx) => {
-      await trx.insertInto('hosts').values(indexes.map(hostRow)).execute()
-      const rows = indexes.map((index) => {
-        const isLast = index === hosts - 1
-        const issued = isLast ? ca.issue(hostnameOf(index)) : shared[index % DISTINCT_CERTIFICATES]
-        if (!issued) throw new TypeError('no certificate')
-        return certificateRow(index, issued, vault)
-      })
-      await trx.insertInto('certificates').values(rows).execute()
-    })
-  }
-  return directory
-}
-
-function hostRow(index: number) {
-  const now = systemClock.now().getTime()
-  return {
-    ...{ hostname: hostnameOf(index), domain: `customer-${index}.test`, state: 'active' },
-    ...{ reason_code: null, reason_sentence: null, reason_fix: null, checks: '[]' },
-    ...{ https_safe: 1, failures: 0, next_attempt_at: now + 86_400_000 * (20 + (index % 30)) },
-    ...{ created_at: now, updated_at: now, lease_holder: null, lease_until: null },
-  }
-}
-
-function certificateRow(index: number, issued: ReturnType<TestCa['issue']>, vault: Vault) {
-  const hostname = hostnameOf(index)
-  const id = systemRandom.bytes(16).toString('hex')
-  return {
-    ...{ id, hostname, serial: issued.serial, issuer: 'Test' },
-    not_before: issued.notBefore.getTime(),
-    not_after: issued.notAfter.getTime(),
-    renew_at: issued.notBefore.getTime() + 86_400_000 * 60,
-    renew_because: 'two-thirds-used',
-    chain_pem: issued.chainPem,
-    sealed_key: vault.seal(Buffer.from(issued.keyPem), {
-      purpose: 'certificate-key',
-      owner: `${hostname}/${id}`,
-      version: 1,
-    }),
-    ...{ source: 'bench', key_type: 'ec', is_current: 1, created_at: issued.notBefore.getTime() },
-  }
+  return Math.max(...(await Promise.all(workers.map(residentMb))))
 }

@@ -1,7 +1,19 @@
+import type { Table } from './tables.ts'
+
 export interface BenchOptions {
   /** Smaller numbers: shows that it works, and the order of magnitude. */
   readonly quick: boolean
+  /** Whether a part of the bench is wanted, where it has parts: all are, or those of `--part`. */
+  wants(part: string): boolean
   say(sentence: string): void
+}
+
+/** What a bench found. */
+export interface BenchReport {
+  readonly figures: readonly Figure[]
+  readonly tables?: readonly Table[]
+  /** What other programs printed. */
+  readonly texts?: readonly string[]
 }
 
 /** One measured number, with what it should be where we set ourselves an aim. */
