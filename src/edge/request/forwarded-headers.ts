@@ -17,7 +17,7 @@ export interface ForwardingFacts {
 }
 
 /** Fields that concern one connection only (RFC 9110 §7.6.1, and two that browsers made up). */
-const HOP_BY_HOP = new Set([
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'expect',
   'http2-settings',
@@ -32,7 +32,7 @@ const HOP_BY_HOP = new Set([
 ])
 
 /** Fields by which backends learn who asks and for what: only ours may reach them. */
-const SPOOFABLE = new Set([
+export const SPOOFABLE: ReadonlySet<string> = new Set([
   'client-ip',
   'forwarded',
   'forwarded-for',
@@ -133,13 +133,16 @@ function connectionListed(fields: readonly string[]): ReadonlySet<string> {
   return listed.difference(NOT_CONNECTION_LISTED)
 }
 
-/** Underscore twins count as the name they are read as; the rules refuse them long before. */
-function isSpoofable(name: string): boolean {
+/**
+ * Whether a field by this lower-case name may never pass from a visitor to a backend. Underscore
+ * twins count as the name they are read as; the rules refuse them long before.
+ */
+export function isSpoofable(name: string): boolean {
   const read = name.replaceAll('_', '-')
-  return read.startsWith('x-forwarded') || SPOOFABLE.has(read)
+  return read.startsWith('x-forwarded') || read.startsWith('postern-') || SPOOFABLE.has(read)
 }
 
 /** RFC 7239 §6: an IPv6 address is written in brackets and quotes. */
-function nodeOf(address: string): string {
+export function nodeOf(address: string): string {
   return isIPv6(address) ? `"[${address}]"` : address
 }
