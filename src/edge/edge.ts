@@ -31,6 +31,7 @@ import { createDecide } from './request/decision.ts'
 import { createExchange } from './request/exchange.ts'
 import type { Carrier } from './request/passage.ts'
 import { createVisitBook, type Visits } from './request/visits.ts'
+import { createRescuingCarrier } from './rescue/rescuing-carrier.ts'
 import type { RehearsalOutcome } from './tls/self-handshake.ts'
 import type { SelfTestFinding } from './tls/self-test.ts'
 import { createSni } from './tls/sni.ts'
@@ -104,7 +105,7 @@ export function createEdge(
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
   const doorkeeper = openDoor(deps, options)
-  const gate = createGate({ exchange, fallback, seats: doorkeeper.seats, httpDate, record, clock })
+  const gate = createGate({ exchange, fallback, doorkeeper, httpDate, record, clock })
   const http = createHttpListener({ gate })
   const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
   const listening = createListening({ doorkeeper, record, clock })
@@ -167,8 +168,10 @@ function createCarriers({ backend, record, clock }: EdgeDeps): {
   if (backend.kind === 'embedded') {
     return { carrier: createEmbeddedCarrier({ backend: backend.backend, record }) }
   }
+  const { targets, rescue } = backend
+  const carrier = createPlainCarrier({ record, clock }, targets)
   return {
-    carrier: createPlainCarrier({ record, clock }, backend.targets),
+    carrier: rescue ? createRescuingCarrier({ carrier, rescue, record, clock }) : carrier,
     bodyCarrier: createRemoteCarrier({ record, clock }, backend.targets),
   }
 }

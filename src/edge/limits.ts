@@ -77,6 +77,11 @@ export const STRAIN_TOLD_MS = 5000
 
 /** First byte of a head, or accept, to its end. Slow senders (Slowloris) end here. */
 export const HEAD_MS_MAX = 5000
+/**
+ * Out of the handshake, or accepted in clear, to the end of the first head, whoever reads it: each
+ * reader ends a late head itself and says so, but one that takes over from another begins anew.
+ */
+export const FIRST_HEAD_MS_MAX = HEAD_MS_MAX + 1000
 /** First byte of a request to the last of its body. */
 export const REQUEST_MS_MAX = 60_000
 /** How often the two deadlines above are looked at, so they may be exceeded by as much. */
@@ -167,3 +172,13 @@ export const STRANGER_LOOKUPS_MAX = 8
 export const STAND_IN_HOSTS_MAX = 10_000
 /** Hosts remembered as visited between two times that somebody asks: 5 MB of names. */
 export const VISITED_HOSTS_MAX = 50_000
+
+/**
+ * A link whose backend has not answered after that is answered here. The whole may take a second:
+ * longer, and people and image proxies give up.
+ */
+export const RESCUE_AFTER_MS = 700
+/** One hit that is sent again, from connect to the last byte. Nobody waits for it but those behind it. */
+export const OWED_SEND_MS_MAX = 10_000
+/** Of the answer to it, which nobody reads; what comes beyond is not waited for. */
+export const OWED_ANSWER_BYTES_MAX = 64 * 1024

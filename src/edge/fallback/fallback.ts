@@ -11,7 +11,6 @@ import {
   REQUESTS_PER_CONNECTION_MAX,
   SOCKET_IDLE_MS_MAX,
 } from '../limits.ts'
-import { openConnection } from '../request/connection.ts'
 import { type Page, writeLastPage } from '../request/pages.ts'
 import { createServing, type ServingDeps } from './serving.ts'
 import { createTurns, type Visit } from './turns.ts'
@@ -71,8 +70,8 @@ export function createFallback(deps: FallbackDeps): Fallback {
   watchDeadlines(server)
 
   return {
-    take: (socket, arrival) => {
-      visits.set(socket, { connection: openConnection(arrival), waiting: [], isBroken: false })
+    take: (socket, connection) => {
+      visits.set(socket, { connection, waiting: [], isBroken: false })
       server.emit('connection', socket)
     },
     windDown: () => {

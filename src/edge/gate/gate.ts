@@ -1,24 +1,83 @@
 import type { Socket } from 'node:net'
-import type { Seats } from '../listen/seats.ts'
-import { type Arrival, arrivalOf } from '../request/connection.ts'
+import { type Clock, milliseconds, type Periodic, startPeriodic } from '../../kernel/index.ts'
+import type { EdgeRecord } from '../../telemetry/index.ts'
+import { DEADLINE_CHECK_MS } from '../limits.ts'
+import type { Doorkeeper } from '../listen/doorkeeper.ts'
+import { arrivalOf, type Connection, openConnection } from '../request/connection.ts'
+import type { Exchange } from '../request/exchange.ts'
+import { GateConnection, type GateRoom } from './gate-connection.ts'
+import { createHeadReader } from './head-reader.ts'
 
-/** Where a connection first arrives, in clear or out of its handshake: decides who reads it. */
-export interface Gate {
+/**
+ * Where a connection first arrives, in clear or out of its handshake. Reads the plainest of
+ * requests itself, and hands a connection over to the reader of the full grammar with the first
+ * bytes that are anything else.
+ */
+export interface Gate extends AsyncDisposable {
   admit(socket: Socket): void
+  /** From now on every answer is its connection's last; idle connections are closed. */
+  windDown(): void
 }
 
-/** What can read a connection from its first byte on. */
+/** What can read a connection from its first byte on, or from a byte that was put back. */
 export interface Reader {
-  take(socket: Socket, arrival: Arrival): void
+  take(socket: Socket, connection: Connection): void
 }
 
-/** A gate that gives every connection to the reader of the full grammar. */
-export function createGate({
-  fallback,
-  seats,
-}: {
+export interface GateDeps {
+  readonly exchange: Pick<Exchange, 'serve'>
   readonly fallback: Reader
-  readonly seats: Pick<Seats, 'of'>
-}): Gate {
-  return { admit: (socket) => fallback.take(socket, arrivalOf(socket, seats.of(socket))) }
+  readonly doorkeeper: Pick<Doorkeeper, 'seatOf'>
+  readonly httpDate: () => string
+  readonly record: Pick<EdgeRecord, 'answered' | 'refused' | 'failed'>
+  readonly clock: Clock
+}
+
+export function createGate(deps: GateDeps): Gate {
+  const { exchange, fallback, doorkeeper, httpDate, record, clock } = deps
+  const connections = new Set<GateConnection>()
+  let isWindingDown = false
+  const room: GateRoom = {
+    heads: createHeadReader(),
+    get isWindingDown() {
+      return isWindingDown
+    },
+    httpDate,
+    nowMs: () => clock.monotonicMs(),
+    serve: (asked, answer) => exchange.serve(asked, answer),
+    answered: (status, { arrival }) => record.answered(status, arrival.secure ? 'https' : 'http'),
+    handOver: (socket, connection) => fallback.take(socket, connection),
+    refused: () => record.refused('grammar'),
+    gone: (connection) => connections.delete(connection),
+  }
+  const watch = watchDeadlines(connections, { clock, record })
+
+  return {
+    admit: (socket) => {
+      const connection = openConnection(arrivalOf(socket, doorkeeper.seatOf(socket)))
+      connections.add(new GateConnection(socket, connection, room))
+    },
+    windDown: () => {
+      isWindingDown = true
+      for (const connection of connections) connection.endIfIdle()
+    },
+    [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
+  }
+}
+
+function watchDeadlines(
+  connections: ReadonlySet<GateConnection>,
+  { clock, record }: Pick<GateDeps, 'clock' | 'record'>,
+): Periodic {
+  return startPeriodic(
+    async () => {
+      const nowMs = clock.monotonicMs()
+      for (const connection of connections) connection.endIfLate(nowMs)
+    },
+    {
+      clock,
+      every: milliseconds(DEADLINE_CHECK_MS),
+      onError: (error) => record.failed('watching deadlines', error),
+    },
+  )
 }

@@ -27,6 +27,9 @@ export type BrokenRule =
   | 'framing'
   | 'body-length'
   | 'body-too-large'
+  // HTTP/2 alone has these.
+  | 'pseudo-field'
+  | 'connection-field'
 
 export type RequestVerdict =
   | {
@@ -98,7 +101,7 @@ function judgeFields(fields: readonly string[]): Refusal | undefined {
 }
 
 /** The host of a `Host` field or an authority, without its port; no user, no path, no list. */
-function hostnameOf(authority: string): Hostname | undefined {
+export function hostnameOf(authority: string): Hostname | undefined {
   const match = /^([A-Za-z0-9.-]+)(?::(\d{1,5}))?$/.exec(authority)
   const [, name, port] = match ?? []
   if (name === undefined || Number(port ?? 0) > 65_535) return undefined

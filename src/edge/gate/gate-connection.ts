@@ -1,0 +1,264 @@
+import type { Socket } from 'node:net'
+import {
+  HEAD_BYTES_MAX,
+  HEAD_MS_MAX,
+  HEAD_PIECES_MAX,
+  KEEP_ALIVE_MS,
+  PIPELINED_BYTES_MAX,
+  PIPELINED_REQUESTS_MAX,
+  REQUESTS_PER_CONNECTION_MAX,
+  SOCKET_IDLE_MS_MAX,
+} from '../limits.ts'
+import type { Connection } from '../request/connection.ts'
+import { type Page, writeLastPage } from '../request/pages.ts'
+import type { Asked } from '../request/passage.ts'
+import { createGateAnswer, type GateAnswer, type HowDone, type Wire } from './gate-answer.ts'
+import type { HeadReader, PlainHead } from './head-reader.ts'
+
+//        ┌──────────────── kept ◄───────────────┐
+//        ▼                                      │
+//  waiting for a head ──► answering one ──► done┤
+//        │                                      └─ last, broken ──► closed
+//        └─► handed over, bytes and all
+
+/** What a connection needs of the gate that admitted it. */
+export interface GateRoom {
+  readonly heads: HeadReader
+  readonly isWindingDown: boolean
+  httpDate(): string
+  nowMs(): number
+  serve(asked: Asked, answer: GateAnswer): void
+  answered(status: number, connection: Connection): void
+  /** Takes over what the gate does not read; its unread bytes are back in the socket. */
+  handOver(socket: Socket, connection: Connection): void
+  /** Bytes that are no request, and will not become one. */
+  refused(): void
+  gone(connection: GateConnection): void
+}
+
+const LATE: Page = { status: 408, sentence: 'The request did not arrive in time.' }
+const CUT_SHORT: Page = { status: 400, sentence: 'The request ends before its end.' }
+const NOTHING = Buffer.alloc(0)
+
+/** Reads the requests of one connection, one after the other, each once the last is answered. */
+export class GateConnection implements Wire {
+  readonly socket: Socket
+  readonly #connection: Connection
+  readonly #room: GateRoom
+  /** Received and not yet taken; once as bytes, and once as text of one character a byte. */
+  #bytes: Buffer = NOTHING
+  #text = ''
+  /** How many of these have been read as requests. */
+  #taken = 0
+  /** In how many pieces the head that is being waited for has come so far. */
+  #pieces = 0
+  #requests = 0
+  #answer: GateAnswer | undefined
+  #keepsAlive = true
+  #isReading = false
+  #isPaused = false
+  #isOver = false
+  #dueMs: number
+  #movedBytes = 0
+
+  constructor(socket: Socket, connection: Connection, room: GateRoom) {
+    this.socket = socket
+    this.#connection = connection
+    this.#room = room
+    this.#dueMs = room.nowMs() + HEAD_MS_MAX
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onEnd)
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  /** Ends it if nothing is under way. */
+  endIfIdle(): void {
+    if (!this.#answer && this.#text === '') this.#close()
+  }
+
+  /** Ends what has taken too long. To be called now and then: no timer runs for a request. */
+  endIfLate(nowMs: number): void {
+    if (this.#isOver) {
+      // It was told to go, and its last bytes have not left since the look before.
+      if (!this.#hasMoved()) this.socket.destroy()
+      return
+    }
+    if (this.#answer && this.#hasMoved()) this.#dueMs = nowMs + SOCKET_IDLE_MS_MAX
+    if (nowMs < this.#dueMs) return
+    if (this.#answer) this.socket.destroy()
+    else if (this.#text === '' && this.#requests > 0) this.#close()
+    else this.#refuse(LATE)
+  }
+
+  isEnding(): boolean {
+    return (
+      !this.#keepsAlive || this.#room.isWindingDown || this.#requests >= REQUESTS_PER_CONNECTION_MAX
+    )
+  }
+
+  date(): string {
+    return this.#room.httpDate()
+  }
+
+  done({ status, end }: HowDone): void {
+    this.#answer = undefined
+    if (end === 'broken') {
+      this.socket.destroy()
+      return
+    }
+    this.#room.answered(status, this.#connection)
+    if (end === 'last') {
+      this.#close()
+      return
+    }
+    this.#dueMs = this.#room.nowMs() + (this.#text === '' ? KEEP_ALIVE_MS : HEAD_MS_MAX)
+    this.#readOn()
+  }
+
+  readonly #onData = (piece: Buffer): void => {
+    if (this.#isOver) return
+    if (this.#text === '') {
+      if (!this.#answer && this.#requests > 0) this.#dueMs = this.#room.nowMs() + HEAD_MS_MAX
+      this.#bytes = piece
+      this.#text = piece.toString('latin1')
+    } else {
+      this.#bytes = Buffer.concat([this.#bytes.subarray(this.#taken), piece])
+      this.#text = this.#text.slice(this.#taken) + piece.toString('latin1')
+      this.#taken = 0
+    }
+    this.#pieces += 1
+    this.#readOn()
+  }
+
+  /** Half-closed is taken for gone: nobody can tell the two apart, and browsers only do the latter. */
+  readonly #onEnd = (): void => {
+    if (this.#isOver) return
+    if (!this.#answer && this.#text !== '') {
+      this.#refuse(CUT_SHORT)
+      return
+    }
+    this.#close()
+    this.#answer?.leave()
+  }
+
+  readonly #onError = (): void => {
+    this.socket.destroy()
+  }
+
+  readonly #onClose = (): void => {
+    this.#isOver = true
+    this.#room.gone(this)
+    this.#answer?.leave()
+  }
+
+  /** A loop, because many requests may have come at once and be answered at once. */
+  #readOn(): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    while (!this.#answer && !this.#isOver && this.#text !== '') {
+      if (!this.#readHead()) break
+    }
+    this.#isReading = false
+    if (this.#isOver) return
+    if (this.#answer) this.#holdBack()
+    else if (this.#isPaused) this.#flow()
+  }
+
+  /** False: nothing can be read before more has come, or it is somebody else's to read. */
+  #readHead(): boolean {
+    const head = this.#room.heads.read(this.#text, this.#taken)
+    if (head.kind === 'plain') {
+      this.#serve(head)
+      return true
+    }
+    const isLong = this.#text.length - this.#taken > HEAD_BYTES_MAX
+    const mayCome = head.kind === 'incomplete' && !isLong && this.#pieces <= HEAD_PIECES_MAX
+    if (!mayCome) this.#handOver()
+    return false
+  }
+
+  #serve(head: PlainHead): void {
+    this.#taken += head.bytes
+    if (this.#taken === this.#text.length) this.#forget()
+    this.#pieces = 0
+    this.#requests += 1
+    this.#keepsAlive = head.keepsAlive
+    const answer = createGateAnswer(this, head.method)
+    this.#answer = answer
+    const { method, hostname, target, lines, userAgent } = head
+    const asked = { method, hostname, target, lines, userAgent, connection: this.#connection }
+    this.#room.serve(asked, answer)
+  }
+
+  #forget(): void {
+    this.#bytes = NOTHING
+    this.#text = ''
+    this.#taken = 0
+  }
+
+  /** Requests sent ahead of an answer wait, and are bounded in number and size. */
+  #holdBack(): void {
+    if (this.#text === '') return
+    if (headsIn(this.#text, this.#taken) >= PIPELINED_REQUESTS_MAX) {
+      this.socket.destroy()
+    } else if (this.#text.length - this.#taken > PIPELINED_BYTES_MAX) {
+      this.#isPaused = true
+      this.socket.pause()
+    }
+  }
+
+  #flow(): void {
+    this.#isPaused = false
+    this.socket.resume()
+  }
+
+  #handOver(): void {
+    this.#isOver = true
+    const { socket } = this
+    const rest = this.#bytes.subarray(this.#taken)
+    this.#forget()
+    socket.off('data', this.#onData)
+    socket.off('end', this.#onEnd)
+    socket.off('error', this.#onError)
+    socket.off('close', this.#onClose)
+    this.#room.gone(this)
+    socket.pause()
+    socket.unshift(rest)
+    this.#room.handOver(socket, this.#connection)
+    socket.resume()
+  }
+
+  #refuse(page: Page): void {
+    this.#isOver = true
+    this.#forget()
+    this.#room.refused()
+    writeLastPage(this.socket, page)
+  }
+
+  #close(): void {
+    this.#isOver = true
+    this.#forget()
+    this.socket.destroySoon()
+  }
+
+  #hasMoved(): boolean {
+    const { bytesRead, bytesWritten, writableLength } = this.socket
+    const movedBytes = bytesRead + bytesWritten - writableLength
+    const hasMoved = movedBytes !== this.#movedBytes
+    this.#movedBytes = movedBytes
+    return hasMoved
+  }
+}
+
+function headsIn(text: string, from: number): number {
+  let count = 0
+  let at = text.indexOf(END_OF_HEAD, from)
+  while (at >= 0) {
+    count += 1
+    at = text.indexOf(END_OF_HEAD, at + END_OF_HEAD.length)
+  }
+  return count
+}
+
+const END_OF_HEAD = '\r\n\r\n'
