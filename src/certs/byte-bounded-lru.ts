@@ -5,6 +5,7 @@ export interface ByteBoundedLru<Key, Value> {
   /** Makes room by dropping what was not used for longest. */
   set(key: Key, value: Value, bytes: number): void
   delete(key: Key): void
+  clear(): void
   /** All values, the least recently used first. Does not count as a use. */
   values(): Iterable<Value>
   readonly size: number
@@ -38,6 +39,10 @@ export function createByteBoundedLru<Key, Value>(bytesMax: number): ByteBoundedL
       }
     },
     delete: drop,
+    clear: () => {
+      entries.clear()
+      total = 0
+    },
     values: () => entries.values().map(({ value }) => value),
     get size() {
       return entries.size

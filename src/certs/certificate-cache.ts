@@ -13,9 +13,10 @@ export interface CertificateCache {
   /**
    * The context of a host of ours; `undefined` if it has no certificate, or none that can be used.
    * Calls at the same time share one query and one context. Throws only what the store throws, and
-   * only when there is no earlier context to go on with.
+   * only when there is no earlier context to go on with. A promise only where something has to be
+   * looked up.
    */
-  contextFor(hostname: Hostname): Promise<ServedContext | undefined>
+  contextFor(hostname: Hostname): ServedContext | undefined | Promise<ServedContext | undefined>
   /**
    * The host has changed: whoever asks from now on gets what the store says. A host that was in use
    * is looked up at once, so that the key of one that has left does not stay in memory.
@@ -23,6 +24,8 @@ export interface CertificateCache {
   forget(hostname: Hostname): void
   /** Anything may have changed. */
   forgetAll(): void
+  /** Lets all contexts go, for their memory; those in use are made anew when asked for. */
+  release(): void
   /** How many hosts are known. */
   readonly size: number
 }
@@ -70,7 +73,7 @@ export function createCertificateCache(
   return {
     contextFor: (hostname) => {
       const entry = entries.get(hostname)
-      if (entry && clock.monotonicMs() < entry.freshUntilMs) return Promise.resolve(entry.served)
+      if (entry && clock.monotonicMs() < entry.freshUntilMs) return entry.served
       return flights.get(hostname)?.landing ?? takeOff(hostname)
     },
     forget: (hostname) => {
@@ -87,6 +90,10 @@ export function createCertificateCache(
     forgetAll: () => {
       for (const entry of entries.values()) entry.freshUntilMs = NEVER
       flights.clear()
+    },
+    release: () => {
+      entries.clear()
+      record?.contextsCached({ contexts: 0, bytes: 0 })
     },
     get size() {
       return entries.size

@@ -44,6 +44,7 @@ export {
   type SourceEvent,
 } from './host-table.ts'
 export { type ClaimJudgement, judgeClaim } from './judge-claim.ts'
+export { createRecentVisits, type RecentVisits } from './recent-visits.ts'
 export {
   type AddressAnswers,
   type AddressProbe,

@@ -6,7 +6,6 @@ import {
 } from '../../certs/index.ts'
 import { createChallengeBook } from '../../challenges/index.ts'
 import {
-  type Backend,
   type BackendTarget,
   createEdge,
   type EdgeAddresses,
@@ -19,7 +18,7 @@ import {
   type TicketKey,
   type Visits,
 } from '../../edge/index.ts'
-import { createHostDirectory, type HostDirectory } from '../../hosts/index.ts'
+import { createHostDirectory, createRecentVisits, type HostDirectory } from '../../hosts/index.ts'
 import {
   type Clock,
   type Hostname,
@@ -34,6 +33,7 @@ import {
   createHitJournal,
   createHitRecorder,
   createLinkKeys,
+  createLinkRescue,
   createTrackingBackend,
   type HitRecorder,
   type LinkKeys,
@@ -41,6 +41,7 @@ import {
 import type { Vault } from '../../vault/index.ts'
 import type { EdgeRecords } from '../edge-records.ts'
 import type { ShortageBook } from './shortages.ts'
+import { warmContexts } from './warm-contexts.ts'
 
 /**
  * One edge, in a worker process or in this one. All members of a fleet serve the same: what changes
@@ -109,16 +110,12 @@ export async function openEdgeMember(
   const rehearsals = createRehearsalContexts({ store, vault })
   const challenges = createChallengeBook({ store, clock })
   const linkKeys = createLinkKeys({ store, vault, clock, random })
-  const hits = openHits(opening, deps, journal)
-  const backend = toBackendTarget(
-    options.backend,
-    createTrackingBackend({ keys: linkKeys, hits, clock, random, record: records.tracking }),
-  )
+  const backend = openBackend(opening, { ...deps, linkKeys, journal }, options)
   const edge = createEdge(
     {
       ...{ certificates, membership: directory, challenges, backend },
       ...{ record: records.edge, clock, random },
-      watch: { ...shortages, relieve: () => certificates.forgetAll() },
+      watch: { ...shortages, relieve: () => certificates.release() },
       resources: readResources({ processes: processesOf(options, sharing) }),
     },
     options,
@@ -131,6 +128,9 @@ export async function openEdgeMember(
   // Visitors are served while the names of all hosts are read.
   await directory.load()
 
+  opening.use(
+    warmContexts({ visits: createRecentVisits({ store }), certificates, record: records.certs }),
+  )
   const rereading = opening.use(
     rereadFromTimeToTime({ ...deps, certificates, directory, linkKeys }),
   )
@@ -161,22 +161,30 @@ function processesOf({ workers }: EdgeOptions, sharing: EdgePlace['sharing']): n
   return sharing === 'alone' ? 1 : (workers ?? availableParallelism()) + 1
 }
 
-/** Hits are written down here; the server moves them into the store. */
-function openHits(
-  opening: AsyncDisposableStack,
-  { clock, random, records: { tracking: record } }: EdgeMemberDeps,
-  directory: string,
-): HitRecorder {
-  const outside = { clock, random, record }
-  const journal = opening.use(createHitJournal(outside, { directory, kind: 'hits' }))
-  return opening.use(createHitRecorder({ ...outside, journal }))
+interface BackendDeps extends EdgeMemberDeps {
+  readonly linkKeys: LinkKeys
+  readonly journal: string
 }
 
-function toBackendTarget(setting: string, embedded: Backend): BackendTarget {
-  const parsed = parseBackend(setting)
-  return parsed === 'embedded'
-    ? { kind: 'embedded', backend: embedded }
-    : { kind: 'remote', targets: parsed }
+/** What answers visitors: this process, or the operator's servers, and this process in their place. */
+function openBackend(
+  opening: AsyncDisposableStack,
+  { linkKeys: keys, journal: directory, clock, random, records }: BackendDeps,
+  options: Pick<EdgeOptions, 'backend' | 'onBackendDown'>,
+): BackendTarget {
+  const outside = { clock, random, record: records.tracking }
+  const openHits = (kind: 'hits' | 'owed'): HitRecorder => {
+    const journal = opening.use(createHitJournal(outside, { directory, kind }))
+    return opening.use(createHitRecorder({ ...outside, journal }))
+  }
+  const targets = parseBackend(options.backend)
+  if (targets === 'embedded') {
+    const backend = createTrackingBackend({ ...outside, keys, hits: openHits('hits') })
+    return { kind: 'embedded', backend }
+  }
+  if (options.onBackendDown === 'page') return { kind: 'remote', targets }
+  const rescue = createLinkRescue({ keys, hits: openHits('owed'), clock })
+  return { kind: 'remote', targets, rescue }
 }
 
 interface Known {

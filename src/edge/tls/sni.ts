@@ -50,19 +50,28 @@ export function createSni({
     if (isExpired) visits.noteLacking(hostname)
   }
 
-  const contextFor = async (hostname: Hostname): Promise<SecureContext | undefined> => {
-    const served = await certificates.contextFor(hostname)
-    if (served) {
-      metWithStandIn.delete(hostname)
-      noteIfPastItsTime(hostname, served)
-      return served.context
-    }
+  const contextOf = (
+    hostname: Hostname,
+    served: ServedCertificate | undefined,
+  ): SecureContext | undefined | Promise<SecureContext | undefined> => {
+    if (!served) return standInFor(hostname)
+    metWithStandIn.delete(hostname)
+    noteIfPastItsTime(hostname, served)
+    return served.context
+  }
+
+  const standInFor = async (hostname: Hostname): Promise<SecureContext | undefined> => {
     if (!(await membership.isOurs(hostname))) return undefined
     visits.noteLacking(hostname)
     rememberIn(metWithStandIn, hostname)
     standIn ??= makeStandIn({ clock, random })
     return standIn.context
   }
+
+  const find = async (
+    hostname: Hostname,
+    looking: Promise<ServedCertificate | undefined>,
+  ): Promise<SecureContext | undefined> => contextOf(hostname, await looking)
 
   const lacksStill = async (hostname: Hostname): Promise<boolean> => {
     if (!(await certificates.contextFor(hostname))) return true
@@ -77,8 +86,16 @@ export function createSni({
         done(null)
         return
       }
-      contextFor(hostname).then(
-        (context) => done(null, context),
+      const served = certificates.contextFor(hostname)
+      const context =
+        served instanceof Promise ? find(hostname, served) : contextOf(hostname, served)
+      // In the same turn wherever nothing has to be looked up.
+      if (!(context instanceof Promise)) {
+        done(null, context)
+        return
+      }
+      context.then(
+        (found) => done(null, found),
         (error: unknown) => {
           record.failed('looking for a certificate', error)
           done(null)

@@ -50,6 +50,10 @@ export function createCertsRecord({
       // The store itself says that it is down; this would say it once per host.
       log.debug('certificate-context-kept', facts)
     },
+    contextsWarmed: (facts: { readonly warmed: number }): void =>
+      log.debug('certificate-contexts-warmed', facts),
+    warmingFailed: (facts: { readonly error: unknown }): void =>
+      log.warn('certificate-contexts-not-warmed', facts),
     certificateUnusable: (facts: FactsOfContext): void => {
       built.inc({ outcome: 'unusable' })
       log.error('certificate-unusable', facts)

@@ -18,4 +18,30 @@ describe('a turnstile', () => {
     // Four at once, and the other fourteen in four more turns.
     expect(turns).toBe(4)
   })
+
+  it('lets them through in the order in which they came, also those that came late', async () => {
+    const pass = createTurnstile(2)
+    const order: number[] = []
+    const come = async (who: number): Promise<void> => {
+      await pass()
+      order.push(who)
+    }
+    const early = Array.from({ length: 6 }, (_, who) => come(who))
+    await setImmediate()
+    const late = [come(6), come(7)]
+    await Promise.all([...early, ...late])
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  })
+
+  it('is open at once for whoever comes when nobody is about', async () => {
+    const pass = createTurnstile(1)
+    await pass()
+    for (let turn = 0; turn < 3; turn += 1) await setImmediate()
+    let isThrough = false
+    void pass().then(() => {
+      isThrough = true
+    })
+    await Promise.resolve()
+    expect(isThrough).toBe(true)
+  })
 })
