@@ -7,7 +7,7 @@ import { createAdmission } from './admission.ts'
 import { connectionsWhenHigh, judgeMemory } from './memory-plan.ts'
 import type { Networks } from './peer-network.ts'
 import type { Resources } from './resources.ts'
-import { createSeats, type Seats } from './seats.ts'
+import { createSeats, type Seat } from './seats.ts'
 import { createStrains } from './strains.ts'
 
 //  accepted ─► its address? ─► memory? ─► a seat? ─┬─► TLS, gate
@@ -21,9 +21,14 @@ export interface Doorkeeper {
   letIn(socket: Socket): boolean
   /** To be called every `SWEEP_MS`. */
   look(): void
-  readonly seats: Pick<Seats, 'size' | 'of' | 'clear'>
+  /** How many there are. */
+  readonly size: number
+  /** Of a socket that is ready for HTTP: the one that was let in, or the TLS session on top of it. */
+  seatOf(socket: Socket): Seat | undefined
   /** Resolves once nobody is left. */
   untilQuiet(): Promise<void>
+  /** Ends all. */
+  clear(): void
 }
 
 export interface DoorkeeperDeps {
@@ -125,7 +130,11 @@ export function createDoorkeeper(
       }
       strains.look(nowMs)
     },
-    seats,
+    get size() {
+      return seats.size
+    },
+    seatOf: (socket) => seats.of(socket, clock.monotonicMs()),
+    clear: seats.clear,
     untilQuiet: async () => {
       if (seats.size > 0) await quiet.promise
     },

@@ -61,8 +61,8 @@ export function createListening({
     },
     untilQuiet: () => doorkeeper.untilQuiet(),
     destroyConnections: async () => {
-      const left = doorkeeper.seats.size
-      doorkeeper.seats.clear()
+      const left = doorkeeper.size
+      doorkeeper.clear()
       await sweeping?.[Symbol.asyncDispose]()
       return left
     },

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { ShedReason } from '../../telemetry/index.ts'
-import { READ_BYTES_MIN, READ_WINDOW_MS } from '../limits.ts'
+import { FIRST_HEAD_MS_MAX, READ_BYTES_MIN, READ_WINDOW_MS } from '../limits.ts'
 import { chooseToShed, type SeatFacts } from './shedding-plan.ts'
 
 /** An open connection, as its readers know it. */
@@ -19,8 +19,8 @@ export interface Seats {
   /** `left` is called once, when it is closed. */
   take(socket: Socket, nowMs: number, left: () => void): void
   /** Of a socket that is ready for HTTP: the one that was taken, or the TLS session on top of it. */
-  of(socket: Socket): Seat | undefined
-  /** Finds out who moved since the last time, and ends readers that are too slow. */
+  of(socket: Socket, nowMs: number): Seat | undefined
+  /** Finds out who moved since the last time, and ends whoever asks or reads too slowly. */
   look(nowMs: number): void
   /** Ends up to `count` that may be ended, and says how many these were. */
   shed(count: number, nowMs: number): number
@@ -53,15 +53,16 @@ export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) 
         left()
       })
     },
-    of: (socket) => {
+    of: (socket, nowMs) => {
       const seat = byEnds.get(endsOf(socket))
-      seat?.ready(socket)
+      seat?.ready(socket, nowMs)
       return seat
     },
     look: (nowMs) => {
       for (const seat of seats) {
-        if (seat.look(nowMs) === 'moves-on') continue
-        onShed('slow-reader')
+        const state = seat.look(nowMs)
+        if (state === 'moves-on') continue
+        onShed(state)
         end(seat)
       }
     },
@@ -94,7 +95,7 @@ class TakenSeat implements Seat, SeatFacts {
   stalledSinceMs: number | undefined
   readonly #socket: Socket
   /** Once it is ready for HTTP. */
-  #outer: Socket | undefined
+  #outer: { readonly socket: Socket; readonly sinceMs: number } | undefined
   #read = 0
   #sent = 0
   #window: { readonly sinceMs: number; readonly sent: number } | undefined
@@ -110,8 +111,8 @@ class TakenSeat implements Seat, SeatFacts {
     return this.#answers.some(({ isOver }) => !isOver)
   }
 
-  ready(outer: Socket): void {
-    this.#outer = outer
+  ready(socket: Socket, sinceMs: number): void {
+    this.#outer = { socket, sinceMs }
   }
 
   serves(answer: Served): void {
@@ -121,17 +122,19 @@ class TakenSeat implements Seat, SeatFacts {
     this.#answers.push(answer)
   }
 
-  look(nowMs: number): 'moves-on' | 'too-slow' {
+  look(nowMs: number): 'moves-on' | 'late' | 'slow-reader' {
     const read = this.#socket.bytesRead
     if (read !== this.#read) this.lastActiveMs = nowMs
     this.#read = read
-    return this.#lookAtReading(nowMs)
+    const outer = this.#outer
+    if (!outer) return 'moves-on'
+    if (!this.hasAsked && nowMs - outer.sinceMs >= FIRST_HEAD_MS_MAX) return 'late'
+    return this.#lookAtReading(outer.socket, nowMs)
   }
 
   /** What was written and has not been taken by the kernel waits for the visitor to read. */
-  #lookAtReading(nowMs: number): 'moves-on' | 'too-slow' {
-    const outer = this.#outer
-    if (!outer || outer.writableLength === 0) {
+  #lookAtReading(outer: Socket, nowMs: number): 'moves-on' | 'slow-reader' {
+    if (outer.writableLength === 0) {
       this.stalledSinceMs = undefined
       this.#window = undefined
       return 'moves-on'
@@ -144,7 +147,7 @@ class TakenSeat implements Seat, SeatFacts {
     if (nowMs - this.#window.sinceMs < READ_WINDOW_MS) return 'moves-on'
     const isTooSlow = sent - this.#window.sent < READ_BYTES_MIN
     this.#window = { sinceMs: nowMs, sent }
-    return isTooSlow ? 'too-slow' : 'moves-on'
+    return isTooSlow ? 'slow-reader' : 'moves-on'
   }
 
   end(): void {

@@ -26,6 +26,7 @@ export type ShedReason =
   | 'silent'
   | 'stalled'
   // Whoever else is there.
+  | 'late'
   | 'slow-reader'
 
 /** What there is too little of for all who come. */
