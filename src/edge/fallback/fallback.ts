@@ -48,12 +48,13 @@ export function createFallback(deps: FallbackDeps): Fallback {
       turns.enqueue(visitOf(request.socket), { request, response })
     })
   }
+  // With a body that is still to come, `socket` is a stream that node:http put around the request's.
   server.on('upgrade', (request, socket, head) => {
-    const { connection } = leaveHttp(socket, visitOf(socket))
+    const { connection } = leaveHttp(socket, visitOf(request.socket))
     if (!socket.destroyed) upgrade?.({ request, socket, head }, connection)
   })
-  server.on('connect', (_request, socket) => {
-    leaveHttp(socket, visitOf(socket))
+  server.on('connect', (request, socket) => {
+    leaveHttp(socket, visitOf(request.socket))
     record.refused('method')
     writeLastPage(socket, { status: 405, sentence: 'CONNECT is not allowed here.' })
   })
