@@ -17,6 +17,7 @@ import {
   trafficTable,
 } from './edge/traffic.ts'
 import { createWorld, signedTargets, type World } from './edge/world.ts'
+import { canPin } from './support/cores.ts'
 import type { BenchOptions, BenchReport } from './support/figures.ts'
 
 /**
@@ -27,6 +28,8 @@ export async function benchEdge(options: BenchOptions): Promise<BenchReport> {
   await using open = new AsyncDisposableStack()
   const world = await createWorld(open)
   const size = options.quick ? 'quick' : 'whole'
+  if (!canPin)
+    options.say('edge: nothing is bound to a core here (taskset, two cores): compare CPU µs')
   const plan = { client: world.client, caFile: world.caFile, say: options.say, ...SIZES[size] }
   const reports: BenchReport[] = []
   if (options.wants('traffic')) reports.push(await benchTraffic(world, plan))

@@ -28,7 +28,7 @@ export async function profileWithAutocannon(
         String(Math.ceil(seconds)),
         '--no-progress',
       ],
-      ...['--servername', hostname, '--headers', `host=${hostname}`, '--renderLatencyTable'],
+      ...['--servername', hostname, '--headers', `host=${hostname}`],
       `https://127.0.0.1:${peer.httpsPort}/c/spring/offer?id=4711`,
     ])
     const { stderr } = await run(command, [...args])

@@ -30,7 +30,7 @@ export interface LoadReport {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Of each handshake, how many resumed. */
+  /** Of the handshakes after each visitor's first, how many resumed. */
   readonly resumedShare: number
   /** CPU time per operation of each process asked for, in µs. */
   readonly cpuUs: readonly number[]
@@ -42,6 +42,7 @@ const reportSchema = z.object({
   spanUs: z.number(),
   operations: z.number(),
   handshakes: z.number(),
+  firstVisits: z.number(),
   resumed: z.number(),
   failures: z.number(),
   wrongStatus: z.number(),
@@ -83,11 +84,12 @@ export async function runLoad(load: Load): Promise<LoadReport> {
       `${load.mode}: ${operations} answers, ${wrongStatus} with a wrong status, ${failures} failures (${seen.firstFailure})`,
     )
   }
+  const returns = seen.handshakes - seen.firstVisits
   return {
     perSecond: (operations * 1e6) / seen.spanUs,
     p50Ms: seen.p50Us / 1000,
     p99Ms: seen.p99Us / 1000,
-    resumedShare: seen.handshakes === 0 ? 0 : seen.resumed / seen.handshakes,
+    resumedShare: returns === 0 ? 0 : seen.resumed / returns,
     cpuUs: seen.cpuUs.map((us) => us / operations),
     clientShare: seen.clientCpuUs / seen.spanUs,
   }

@@ -79,6 +79,7 @@ void check_certificates(const struct options *options, const struct targets *tar
 struct counts {
   uint64_t operations;
   uint64_t handshakes;
+  uint64_t first_visits; /* handshakes of visitors who could not have a session yet */
   uint64_t resumed;
   uint64_t failures;
   uint64_t wrong_status;

@@ -132,8 +132,9 @@ static uint64_t own_cpu_us(void) {
 
 static void print_report(const struct options *options, uint64_t span_us, uint64_t own_us,
                          const uint64_t *server_us) {
-  printf("{\"mode\":\"%s\",\"spanUs\":%lu,\"operations\":%lu,\"handshakes\":%lu,\"resumed\":%lu,",
-         MODES[options->mode], span_us, counts.operations, counts.handshakes, counts.resumed);
+  printf("{\"mode\":\"%s\",\"spanUs\":%lu,\"operations\":%lu,\"handshakes\":%lu,",
+         MODES[options->mode], span_us, counts.operations, counts.handshakes);
+  printf("\"firstVisits\":%lu,\"resumed\":%lu,", counts.first_visits, counts.resumed);
   printf("\"failures\":%lu,\"wrongStatus\":%lu,\"reconnects\":%lu,\"firstFailure\":\"%s\",",
          counts.failures, counts.wrong_status, counts.reconnects, counts.first_failure);
   printf("\"p50Us\":%lu,\"p90Us\":%lu,\"p99Us\":%lu,\"p999Us\":%lu,", latency_at(0.5),

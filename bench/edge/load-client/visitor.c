@@ -21,6 +21,7 @@ struct visitor {
   enum step step;
   struct target *target;
   SSL_SESSION *session;
+  bool has_been_here;
   uint64_t began_us;
   char request[REQUEST_BYTES_MAX];
   int request_length;
@@ -199,6 +200,8 @@ static bool take_step(struct visitor *visitor) {
       result = SSL_connect(visitor->tls);
       if (result != 1) return !waits_for_server(visitor, result, "handshake");
       counts.handshakes += 1;
+      if (!visitor->has_been_here) counts.first_visits += 1;
+      visitor->has_been_here = true;
       if (SSL_session_reused(visitor->tls)) counts.resumed += 1;
       ask(visitor);
       return true;

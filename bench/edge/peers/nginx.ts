@@ -20,7 +20,7 @@ export const startNginx: StartPeer = async (place) => {
   const args = ['-p', folder, '-c', configuration, '-e', join(folder, 'error.log')]
   const server = startProgram(program, args, place.core ? { core: place.core } : {})
   await untilListens(httpsPort, server)
-  const pids = await treeOf(server.pid)
+  const pids = await masterAndWorker(server.pid)
   return {
     name: 'nginx',
     httpsPort,
@@ -33,6 +33,15 @@ export const startNginx: StartPeer = async (place) => {
       process.kill(server.pid, 'SIGHUP')
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
+
+/** The master listens a moment before it has its worker. */
+async function masterAndWorker(master: number): Promise<readonly number[]> {
+  for (;;) {
+    const pids = await treeOf(master)
+    if (pids.length > 1) return pids
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
