@@ -8,8 +8,8 @@
 export const HEAD_BYTES_MAX = 16 * 1024
 /** Fields of a request's head: browsers send under 30. */
 export const HEAD_FIELDS_MAX = 100
-/** Pieces in which the gate takes a head; each is read from its beginning. Browsers send one. */
-export const HEAD_PIECES_MAX = 8
+/** Pieces in which the gate takes a head, read from its beginning with each. Browsers send one. */
+export const HEAD_PIECES_MAX = 64
 /** A request's body. Tracking takes none; a remote backend's forms and reports stay far below. */
 export const BODY_BYTES_MAX = 10 * 1024 * 1024
 
@@ -141,8 +141,6 @@ export const BACKEND_PAUSE_GROWTH = 2
 export const BACKEND_PAUSE_MS_MAX = 30_000
 /** What a visitor is told to wait when no backend can be reached. */
 export const BACKEND_RETRY_AFTER_S = 5
-/** A backend that could not be reached is left out this long, while another one is there. */
-export const BACKEND_REST_MS = 2000
 /** An upgraded connection (WebSocket) on which nothing moves. */
 export const TUNNEL_IDLE_MS_MAX = 5 * 60_000
 
@@ -177,7 +175,7 @@ export const VISITED_HOSTS_MAX = 50_000
  * A link whose backend has not answered after that is answered here. The whole may take a second:
  * longer, and people and image proxies give up.
  */
-export const RESCUE_AFTER_MS = 700
+export const RESCUE_AFTER_MS = 500
 /** One hit that is sent again, from connect to the last byte. Nobody waits for it but those behind it. */
 export const OWED_SEND_MS_MAX = 10_000
 /** Of the answer to it, which nobody reads; what comes beyond is not waited for. */
