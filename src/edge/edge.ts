@@ -3,10 +3,13 @@ import type { EdgeRecord } from '../telemetry/index.ts'
 import type { BackendTarget } from './backend/backend.ts'
 import { createEmbeddedCarrier } from './backend/embedded-carrier.ts'
 import { createFallback } from './fallback/fallback.ts'
-import { createPlainCarrier } from './fallback/plain-carrier.ts'
 import { type BodyCarrier, createRemoteCarrier } from './fallback/remote-carrier.ts'
+import { createForwarder } from './forwarder/forwarder.ts'
+import { createHealth } from './forwarder/health.ts'
 import { createGate } from './gate/gate.ts'
 import { createHttpDate } from './gate/http-date.ts'
+import { createBodyCarrier, type BodyCarrier as Http2BodyCarrier } from './http2/body-carrier.ts'
+import { createHttp2Reader } from './http2/http2-reader.ts'
 import { planDescriptors } from './listen/descriptor-plan.ts'
 import { createDoorkeeper, type Doorkeeper } from './listen/doorkeeper.ts'
 import { createHttpListener } from './listen/http-listener.ts'
@@ -99,13 +102,14 @@ export function createEdge(
   const visits = createVisitBook()
   const sni = createSni({ certificates, membership, visits, record, clock, random })
   const challenges = createChallengeResponder(deps)
-  const { carrier, bodyCarrier } = createCarriers(deps)
+  const { carrier, bodyCarrier, http2BodyCarrier, hangUp } = createCarriers(deps)
   const decide = createDecide({ membership, certificates, sni, challenges, visits }, options)
   const exchange = createExchange({ decide, carrier, record, clock, random })
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
+  const http2 = createHttp2Reader({ exchange, bodyCarrier: http2BodyCarrier, record, clock })
   const doorkeeper = openDoor(deps, options)
-  const gate = createGate({ exchange, fallback, doorkeeper, httpDate, record, clock })
+  const gate = createGate({ exchange, fallback, http2, doorkeeper, httpDate, record, clock })
   const http = createHttpListener({ gate })
   const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
   const listening = createListening({ doorkeeper, record, clock })
@@ -136,13 +140,16 @@ export function createEdge(
       await listening.closePorts()
       gate.windDown()
       fallback.windDown()
+      http2.windDown()
       const waiting = new AbortController()
       const deadline = clock.sleep(deadlineMs, waiting.signal).catch(() => undefined)
       await Promise.race([listening.untilQuiet(), deadline])
       waiting.abort()
       record.drained({ destroyed: await listening.destroyConnections() })
       await gate[Symbol.asyncDispose]()
+      await http2[Symbol.asyncDispose]()
       fallback.close()
+      await hangUp?.()
     },
   }
 }
@@ -164,14 +171,22 @@ function openDoor(
 function createCarriers({ backend, record, clock }: EdgeDeps): {
   readonly carrier: Carrier
   readonly bodyCarrier?: BodyCarrier
+  readonly http2BodyCarrier?: Http2BodyCarrier
+  /** Gives up the connections to backends. */
+  readonly hangUp?: () => Promise<void>
 } {
   if (backend.kind === 'embedded') {
     return { carrier: createEmbeddedCarrier({ backend: backend.backend, record }) }
   }
   const { targets, rescue } = backend
-  const carrier = createPlainCarrier({ record, clock }, targets)
+  const health = createHealth({ clock, record }, targets)
+  const forwarder = createForwarder({ health, record, clock }, targets)
   return {
-    carrier: rescue ? createRescuingCarrier({ carrier, rescue, record, clock }) : carrier,
-    bodyCarrier: createRemoteCarrier({ record, clock }, backend.targets),
+    carrier: rescue
+      ? createRescuingCarrier({ carrier: forwarder, rescue, record, clock })
+      : forwarder,
+    bodyCarrier: createRemoteCarrier({ health, record }),
+    http2BodyCarrier: createBodyCarrier({ health, record }),
+    hangUp: forwarder.close,
   }
 }

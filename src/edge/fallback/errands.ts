@@ -1,65 +1,53 @@
-import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
-import { type BackendAddress, formatBackendAddress } from '../backend/backend-address.ts'
-import { createBackendChoice } from '../backend/backend-choice.ts'
+import type { BackendAddress } from '../backend/backend-address.ts'
+import { type FailureReason, reportFailure } from '../forwarder/failures.ts'
+import type { Health } from '../forwarder/health.ts'
 import type { Page } from '../request/pages.ts'
 import type { Passage } from '../request/passage.ts'
 
-/** Why a backend gave no answer that could be passed on. Stable: a label of the metrics. */
-export type FailureReason =
-  | 'unreachable'
-  | 'connect-timeout'
-  | 'first-byte-timeout'
-  | 'broken-answer'
-  | 'cut-short'
-
 /** A request under way and the backend it went to. */
 export interface Errand {
-  readonly passage: Passage
   readonly target: BackendAddress
+  /** The backend did as it should, or the visitor left before that could be known. */
+  end(how: 'answered' | 'abandoned'): void
+  /** Notes the failure, and says what the visitor reads. */
+  fail(reason: FailureReason): Page
 }
 
 /** Which request went where, and what becomes of those that fail. */
 export interface Errands {
-  /** Chooses the backend. */
-  start(passage: Passage): Errand
-  /** Notes the failure, lets an unreachable backend rest, and says what the visitor reads. */
-  fail(errand: Errand, reason: FailureReason): Page
+  /** Chooses the backend; where none may be asked now, the page that says so. */
+  start(passage: Passage): Errand | { readonly page: Page }
 }
 
-export function createErrands(
-  { record, clock }: { readonly record: Pick<EdgeRecord, 'backendFailed'>; readonly clock: Clock },
-  targets: readonly BackendAddress[],
-): Errands {
-  const choice = createBackendChoice(targets)
+export function createErrands({
+  health,
+  record,
+}: {
+  readonly health: Health
+  readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
+}): Errands {
   return {
-    start: (passage) => ({ passage, target: choice.next(clock.monotonicMs()) }),
-    fail: ({ passage, target }, reason) => {
-      if (reason === 'unreachable' || reason === 'connect-timeout') {
-        choice.unreachable(target, clock.monotonicMs())
+    start: (passage) => {
+      const target = health.choose([])
+      if (!target) {
+        return { page: reportFailure(record, { passage, backend: undefined, reason: 'resting' }) }
       }
-      const page = PAGES[reason]
-      record.backendFailed({
-        hostname: passage.hostname,
-        backend: formatBackendAddress(target),
-        status: page.status,
-        reason,
-        requestId: passage.requestId,
-      })
-      return page
+      let isOver = false
+      const end = (how: 'answered' | 'failed' | 'abandoned'): void => {
+        if (!isOver) health.end(target, how)
+        isOver = true
+      }
+      return {
+        target,
+        end,
+        fail: (reason) => {
+          end('failed')
+          return reportFailure(record, { passage, backend: target, reason })
+        },
+      }
     },
   }
-}
-
-const BROKEN: Page = { status: 502, sentence: 'The server behind this one gave no usable answer.' }
-const LATE: Page = { status: 504, sentence: 'The server behind this one did not answer in time.' }
-
-const PAGES: Readonly<Record<FailureReason, Page>> = {
-  unreachable: { status: 502, sentence: 'The server behind this one could not be reached.' },
-  'connect-timeout': LATE,
-  'first-byte-timeout': LATE,
-  'broken-answer': BROKEN,
-  'cut-short': BROKEN,
 }
 
 /** Marks a request that we ended ourselves because nothing came back in time. */

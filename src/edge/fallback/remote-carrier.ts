@@ -1,9 +1,9 @@
 import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createProxyServer, type ProxyServer, type ProxyTarget } from 'http-proxy'
-import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import type { BackendAddress } from '../backend/backend-address.ts'
+import type { Health } from '../forwarder/health.ts'
 import {
   BACKEND_CONNECT_MS_MAX,
   BACKEND_FIRST_BYTE_MS_MAX,
@@ -38,19 +38,13 @@ export interface BodyCarrier {
   tunnel(passage: Passage, read: RequestWithBody, socket: Duplex, head: Buffer): void
 }
 
-/** Carries requests to the operator's own servers, in turn, over kept connections. */
-export function createRemoteCarrier(
-  deps: { readonly record: Pick<EdgeRecord, 'backendFailed'>; readonly clock: Clock },
-  targets: readonly BackendAddress[],
-): BodyCarrier {
-  const errands = createErrands(deps, targets)
+/** Carries requests to the operator's own servers, over kept connections. */
+export function createRemoteCarrier(deps: {
+  readonly health: Health
+  readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
+}): BodyCarrier {
+  const errands = createErrands(deps)
   const underWay = new WeakMap<IncomingMessage, Errand>()
-  const start = (passage: Passage, read: RequestWithBody): Errand => {
-    const errand = errands.start(passage)
-    underWay.set(read.request, errand)
-    prepare(passage, read)
-    return errand
-  }
   const proxy = createProxy()
   proxy.on('proxyReq', (outgoing, request) => readyToGo(outgoing, request))
   proxy.on('proxyReqWs', (outgoing, request) => readyToGo(outgoing, request))
@@ -59,32 +53,45 @@ export function createRemoteCarrier(
     if (!errand || response.headersSent || response.destroyed) {
       answer.destroy()
     } else if (hasUsableStatus(answer)) {
-      passOn(answer, response, () => errands.fail(errand, 'cut-short'))
+      passOn(answer, response, errand)
     } else {
       answer.destroy()
-      sendLastPage(response, errands.fail(errand, 'broken-answer'))
+      sendLastPage(response, errand.fail('broken-answer'))
     }
   })
 
   return {
     carry: (passage, read, response) => {
       const { request, accepted } = read
+      const errand = errands.start(passage)
+      if ('page' in errand) {
+        sendLastPage(response, errand.page)
+        return
+      }
+      underWay.set(request, errand)
+      response.once('close', () => errand.end('abandoned'))
       if (request.headers.expect !== undefined) response.writeContinue()
       if (accepted.body === 'chunked') endIfTooLarge(request, response)
-      const errand = start(passage, read)
+      prepare(passage, read)
       proxy.web(request, response, { target: toProxyTarget(errand.target) }, (error) => {
         // The visitor has left, or has been answered already.
         if (response.destroyed || response.writableEnded) return
-        const page = errands.fail(errand, reasonOf(error))
+        const page = errand.fail(reasonOf(error))
         if (response.headersSent) response.destroy()
         else sendLastPage(response, page)
       })
     },
     tunnel: (passage, read, socket, head) => {
-      const errand = start(passage, read)
+      const errand = errands.start(passage)
+      if ('page' in errand) {
+        writeLastPage(socket, errand.page)
+        return
+      }
+      socket.once('close', () => errand.end('abandoned'))
+      prepare(passage, read)
       const options = { target: toProxyTarget(errand.target) }
       proxy.ws(read.request, socket, head, options, (error) => {
-        if (socket.writable) writeLastPage(socket, errands.fail(errand, reasonOf(error)))
+        if (socket.writable) writeLastPage(socket, errand.fail(reasonOf(error)))
       })
       endIfIdle(socket)
     },
@@ -154,11 +161,12 @@ function hasUsableStatus({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200 && statusCode <= 599
 }
 
-function passOn(answer: IncomingMessage, response: ServerResponse, cutShort: () => void): void {
+function passOn(answer: IncomingMessage, response: ServerResponse, errand: Errand): void {
   answer.setTimeout(BACKEND_IDLE_MS_MAX, () => answer.destroy())
+  answer.once('end', () => errand.end('answered'))
   answer.once('close', () => {
     if (answer.complete || response.destroyed) return
-    cutShort()
+    errand.fail('cut-short')
     // Without its proper end, the visitor can tell that this is not the whole answer.
     response.destroy()
   })

@@ -1,9 +1,9 @@
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
-import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import type { BackendAddress } from '../backend/backend-address.ts'
-import { createErrands, FirstByteTimeout, reasonOf } from '../fallback/errands.ts'
+import { createErrands, type Errand, FirstByteTimeout, reasonOf } from '../fallback/errands.ts'
+import type { Health } from '../forwarder/health.ts'
 import {
   BACKEND_FIRST_BYTE_MS_MAX,
   BACKEND_FREE_SOCKETS_MAX,
@@ -37,11 +37,11 @@ export interface BodyCarrier {
   carry(passage: Passage, body: Http2Body, answer: Answer): void
 }
 
-export function createBodyCarrier(
-  deps: { readonly record: Pick<EdgeRecord, 'backendFailed'>; readonly clock: Clock },
-  targets: readonly BackendAddress[],
-): BodyCarrier {
-  const errands = createErrands(deps, targets)
+export function createBodyCarrier(deps: {
+  readonly health: Health
+  readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
+}): BodyCarrier {
+  const errands = createErrands(deps)
   const agent = new Agent({
     keepAlive: true,
     scheduling: 'lifo',
@@ -53,6 +53,10 @@ export function createBodyCarrier(
     carry: (passage, body, answer) => {
       const { stream, length, expectsContinue } = body
       const errand = errands.start(passage)
+      if ('page' in errand) {
+        sendWhole(answer, lastPageOf(errand.page))
+        return
+      }
       const outgoing = request({ agent, ...optionsFor(passage, body, errand.target) })
       outgoing.setTimeout(BACKEND_FIRST_BYTE_MS_MAX, () => {
         outgoing.destroy(new FirstByteTimeout('The backend sent nothing.'))
@@ -60,23 +64,24 @@ export function createBodyCarrier(
       answer.whenLeft(() => outgoing.destroy())
       // Answered or gone before the whole body was sent: the backend must not wait for the rest.
       stream.once('close', () => {
+        errand.end('abandoned')
         if (!outgoing.writableEnded) outgoing.destroy()
       })
       let hasBegun = false
       outgoing.on('error', (error) => {
         if (answer.isOver) return
-        const page = errands.fail(errand, hasBegun ? 'cut-short' : reasonOf(error))
+        const page = errand.fail(hasBegun ? 'cut-short' : reasonOf(error))
         if (hasBegun) answer.breakOff()
         else sendWhole(answer, lastPageOf(page))
       })
       outgoing.on('response', (incoming) => {
         if (!hasUsableStatus(incoming)) {
           incoming.destroy()
-          sendWhole(answer, lastPageOf(errands.fail(errand, 'broken-answer')))
+          sendWhole(answer, lastPageOf(errand.fail('broken-answer')))
           return
         }
         hasBegun = true
-        passOn(incoming, answer, () => errands.fail(errand, 'cut-short'))
+        passOn(incoming, answer, errand)
       })
       if (length === 0) {
         outgoing.end()
@@ -142,7 +147,7 @@ function hasUsableStatus({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200 && statusCode <= 599
 }
 
-function passOn(incoming: IncomingMessage, answer: Answer, cutShort: () => void): void {
+function passOn(incoming: IncomingMessage, answer: Answer, errand: Errand): void {
   incoming.setTimeout(BACKEND_IDLE_MS_MAX, () => incoming.destroy())
   const length = incoming.headers['content-length']
   answer.begin({
@@ -158,10 +163,11 @@ function passOn(incoming: IncomingMessage, answer: Answer, cutShort: () => void)
   // Told by `close` as well.
   incoming.on('error', () => undefined)
   incoming.once('close', () => {
+    if (incoming.complete) errand.end('answered')
     if (answer.isOver) return
     if (incoming.complete) answer.end()
     else {
-      cutShort()
+      errand.fail('cut-short')
       answer.breakOff()
     }
   })

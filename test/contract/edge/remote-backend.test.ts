@@ -276,8 +276,8 @@ describe('several backends', () => {
     for (let count = 0; count < 6; count += 1) {
       statuses.push(statusOf(await sendRaw(limping.httpPort, get())))
     }
-    expect(statuses).toEqual([502, 200, 200, 200, 200, 200])
-    expect(limping.logLines.join()).toContain('"reason":"unreachable"')
+    // Nothing had been sent to it, so nobody noticed.
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 200])
   })
 
   it('may be reached over a unix socket', async () => {
@@ -348,10 +348,10 @@ describe('a WebSocket', () => {
     expect(statusOf(await sendRaw(under.httpPort, upgrade(OURS)))).toBe(403)
   })
 
-  it('is a plain 502 when the backend is down', async () => {
+  it('is a plain 503 when the backend is down', async () => {
     const gone = await openBackend(() => undefined)
     await gone[Symbol.asyncDispose]()
     await using under = await openEdge({ backend: gone.target })
-    expect(statusOf(await sendRaw(under.httpPort, upgrade(OURS)))).toBe(502)
+    expect(statusOf(await sendRaw(under.httpPort, upgrade(OURS)))).toBe(503)
   })
 })
