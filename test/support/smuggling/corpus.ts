@@ -1,0 +1,41 @@
+import { createSeededRandom } from '../seeded-random.ts'
+import { CHUNKS } from './classes/chunks.ts'
+import { DOWNGRADES } from './classes/downgrades.ts'
+import { FIELDS } from './classes/fields.ts'
+import { FRAMING } from './classes/framing.ts'
+import { createMutations } from './classes/mutations.ts'
+import { PLAIN } from './classes/plain.ts'
+import { START_LINES } from './classes/start-lines.ts'
+import { TURNS } from './classes/turns.ts'
+import type { Payload } from './payload.ts'
+
+/**
+ * Every payload, always the same ones: the published classes of request smuggling written out over
+ * the grammar of RFC 9112 and RFC 9113, and plain requests to which accidents happened.
+ */
+export function createCorpus(): readonly Payload[] {
+  const mutations = createMutations(createSeededRandom('smuggling'))
+  const connections = [
+    ...PLAIN,
+    ...FRAMING,
+    ...CHUNKS,
+    ...START_LINES,
+    ...FIELDS,
+    ...TURNS,
+    mutations,
+  ]
+  return [
+    ...connections.flatMap(({ class: of, payloads }) =>
+      payloads.map((write, index): Payload => {
+        const name = `${of}-${index + 1}`
+        return { name, class: of, transport: 'h1', bytes: write(`/${name}`) }
+      }),
+    ),
+    ...DOWNGRADES.flatMap(({ class: of, payloads }) =>
+      payloads.map((write, index): Payload => {
+        const name = `${of}-${index + 1}`
+        return { name, class: of, transport: 'h2', streams: write(`/${name}`) }
+      }),
+    ),
+  ]
+}
