@@ -73,7 +73,7 @@ export async function startApp(
   const adminKey = await openAdminKey(directory, random)
   const journal = join(directory, 'journal')
   // Before the edges in this stack, so that it ends after them and moves the last hits, too.
-  const hits = running.use(startMovingHits({ store, clock, record: records.tracking, journal }))
+  const hits = running.use(startMovingHits({ store, clock, records, journal }, config.edge))
 
   const [startedFleet, { startControl }] = await Promise.all([
     startFleet(plan, config, {

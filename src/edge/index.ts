@@ -24,9 +24,12 @@ export type {
   CertificateSource,
   ChallengeAnswers,
   HostMembership,
+  LinkRescue,
+  RescueRequest,
   ServedCertificate,
   ShortageWatch,
 } from './ports.ts'
+export { createOwedSender, type OwedRequest, type OwedSender } from './rescue/owed-sender.ts'
 export type { Visits } from './request/visits.ts'
 export type { RehearsalOutcome } from './tls/self-handshake.ts'
 export type { SelfTestFinding } from './tls/self-test.ts'

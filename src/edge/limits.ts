@@ -177,6 +177,6 @@ export const VISITED_HOSTS_MAX = 50_000
  */
 export const RESCUE_AFTER_MS = 500
 /** One hit that is sent again, from connect to the last byte. Nobody waits for it but those behind it. */
-export const OWED_SEND_MS_MAX = 10_000
+export const OWED_SEND_MS_MAX = 5000
 /** Of the answer to it, which nobody reads; what comes beyond is not waited for. */
 export const OWED_ANSWER_BYTES_MAX = 64 * 1024

@@ -10,6 +10,8 @@ const WORKERS_MAX = 512
 
 const addresses = z.string().superRefine(refusedBy(parseListenAddresses))
 
+const accessDetail = z.enum(['targets', 'addresses', 'agents'])
+
 /** `edge.*`: where visitors arrive, and what answers them. */
 export const edgeOptions = z.strictObject({
   http: addresses.default(':80').describe('Where to listen for plain http'),
@@ -39,6 +41,33 @@ export const edgeOptions = z.strictObject({
     .superRefine(refusedBy(parseNetworks))
     .default('127.0.0.1, ::1')
     .describe('Who is not limited one by one, many visitors being behind it: a load balancer'),
+  accessLog: z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^(?:0|1|0?\.\d{1,6}|1\.0+)$/)
+        .transform(Number),
+    ])
+    .pipe(z.number().min(0).max(1))
+    .default(0.01)
+    .describe('Which share of the requests is written to the log: 0 none, 1 all'),
+  accessLogDetails: z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      const words = text.split(',').flatMap((word) => word.trim() || [])
+      const details = z.array(accessDetail).safeParse(words)
+      if (details.success) return details.data
+      const known = accessDetail.options.join(', ')
+      context.addIssue({ code: 'custom', message: `Write none, or some of: ${known}` })
+      return z.NEVER
+    })
+    .describe('What the access log says of visitors: targets, addresses, agents; none by default'),
+  onBackendDown: z
+    .enum(['answer', 'page'])
+    .default('answer')
+    .describe('Links while your backend is away: answer them and tell it later, or show a page'),
   httpPolicy: z
     .enum(['serve', 'redirect'])
     .default('serve')

@@ -2,7 +2,8 @@ import { type Clock, type Hostname, newId, type Random } from '../kernel/index.t
 import type { TrackingRecord } from '../telemetry/index.ts'
 import type { HitRecorder } from './hit-recorder.ts'
 import type { LinkKeys } from './link-keys.ts'
-import { type Link, type OpenedLink, openLink } from './signed-link.ts'
+import { createLinkOpener } from './link-opener.ts'
+import type { Link } from './signed-link.ts'
 
 /** What the backend must know of a request. */
 export interface TrackingRequest {
@@ -41,20 +42,13 @@ export function createTrackingBackend({
   readonly random: Random
   readonly record: Pick<TrackingRecord, 'linkRefused'>
 }): TrackingBackend {
-  const open = async ({ target, hostname }: TrackingRequest): Promise<OpenedLink> => {
-    // A query is no part of a link: some mail clients and ad networks add their own.
-    const [pathname = ''] = target.split('?', 1)
-    const opened = openLink(pathname, hostname, keys.all())
-    const mayBeNew = opened.kind === 'refused' && opened.why === 'unknown-key'
-    // Another node may have made the key a moment ago.
-    return mayBeNew && (await keys.refresh()) ? openLink(pathname, hostname, keys.all()) : opened
-  }
+  const open = createLinkOpener(keys)
 
   return {
     handle: async (request) => {
-      const { method, hostname, address, userAgent } = request
+      const { method, hostname, target, address } = request
       if (method !== 'GET' && method !== 'HEAD') return METHOD_NOT_ALLOWED
-      const opened = await open(request)
+      const opened = await open(hostname, target)
       if (opened.kind === 'refused') {
         record.linkRefused(opened.why)
         return NOT_FOUND
@@ -70,15 +64,21 @@ export function createTrackingBackend({
           reference: link.reference,
           target: link.kind === 'click' ? link.target : undefined,
           address,
-          userAgent: userAgent.slice(0, USER_AGENT_CHARACTERS_MAX),
+          userAgent: userAgentOf(request),
         })
       }
-      return responseTo(link)
+      return answerTo(link)
     },
   }
 }
 
-function responseTo(link: Link): TrackingResponse {
+/** What a hit keeps of the visitor's own words. */
+export function userAgentOf({ userAgent }: Pick<TrackingRequest, 'userAgent'>): string {
+  return userAgent.slice(0, USER_AGENT_CHARACTERS_MAX)
+}
+
+/** What a visitor gets for a link that is ours. */
+export function answerTo(link: Link): TrackingResponse {
   if (link.kind === 'open') return PIXEL
   return {
     status: 302,

@@ -50,7 +50,7 @@ const HITS_PER_DELIVERY_MAX = 500
 const SEGMENT_AGE_MAX = seconds(5)
 const RETRY_FIRST = milliseconds(250)
 /** That a backend is back is noticed after this at the latest. */
-const RETRY_LONGEST = seconds(5)
+const RETRY_LONGEST = seconds(2)
 /** At the end: what is still there is moved by the next start. */
 const FAREWELL = seconds(3)
 

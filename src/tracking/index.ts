@@ -15,6 +15,7 @@ export { createHitMover, type DeliverHits, type HitBacklog, type HitMover } from
 export { type HitPage, type HitWishes, type RecordedHit, readHits } from './hit-page.ts'
 export { createHitRecorder, type HitRecorder } from './hit-recorder.ts'
 export { createLinkKeys, type LinkKeys } from './link-keys.ts'
+export { createLinkRescue, type LinkRescue, type RescueRequest } from './link-rescue.ts'
 export { parseLinkTarget } from './link-target.ts'
 export {
   type Link,

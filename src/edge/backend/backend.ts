@@ -1,4 +1,5 @@
 import type { Hostname } from '../../kernel/index.ts'
+import type { LinkRescue } from '../ports.ts'
 import type { BackendAddress } from './backend-address.ts'
 
 /** A visitor's request, after the rules: what an in-process backend may rely on. */
@@ -30,4 +31,9 @@ export interface Backend {
 /** What answers visitors: this process, or the operator's own servers (taken in turn). */
 export type BackendTarget =
   | { readonly kind: 'embedded'; readonly backend: Backend }
-  | { readonly kind: 'remote'; readonly targets: readonly BackendAddress[] }
+  | {
+      readonly kind: 'remote'
+      readonly targets: readonly BackendAddress[]
+      /** What answers signed links when they do not; absent: the visitor is told that they are away. */
+      readonly rescue?: LinkRescue | undefined
+    }

@@ -43,7 +43,8 @@ function toEdgeRequest({
 /** What no value of a field may have: it would be read as more fields, or cut to a byte that is. */
 const UNWRITABLE = /[^\t\x20-\x7e\x80-\xff]/
 
-function wholeOf({ status, headers, body }: EdgeResponse): WholeAnswer {
+/** Writes an answer of a backend in this process out. Throws for a value that no field may have. */
+export function wholeOf({ status, headers, body }: EdgeResponse): WholeAnswer {
   let lines = ''
   for (const [name, value] of headers) {
     if (UNWRITABLE.test(value)) throw new TypeError(`The value of ${name} cannot be written.`)

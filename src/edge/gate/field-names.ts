@@ -33,8 +33,11 @@ const MAY_MEAN_SOMETHING = tableOf(MEANINGS.keys())
 function tableOf(names: Iterable<string>): Uint8Array {
   const table = new Uint8Array(LETTERS * LENGTHS)
   for (const name of names) table[slotOf(name.charCodeAt(0), name.length)] = 1
-  // `X-Forwarded` and whatever follows it: of any length.
-  for (let length = 0; length < LENGTHS; length += 1) table[slotOf(0x78, length)] = 1
+  // `X-Forwarded` and `Postern` and whatever follows them: of any length.
+  for (let length = 0; length < LENGTHS; length += 1) {
+    table[slotOf(0x78, length)] = 1
+    table[slotOf(0x70, length)] = 1
+  }
   return table
 }
 

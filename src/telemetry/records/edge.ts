@@ -39,7 +39,9 @@ export interface Access {
   readonly hostname: string
   readonly method: string
   readonly status: number
-  readonly bytes: number
+  /** Of the answer's body. */
+  readonly bytes: number | undefined
+  readonly isWhole: boolean
   readonly ms: number
   readonly scheme: 'http' | 'https'
   readonly protocol: 'http/1.1' | 'h2'
@@ -167,12 +169,25 @@ function createBackendRecord({
   readonly log: Pick<Log, 'info' | 'warn'>
   readonly metrics: Pick<Metrics, 'counter'>
 }) {
+  const rescues = metrics.counter({
+    name: 'links_rescued_total',
+    help: 'Signed links answered in place of the backend, by how that let them down',
+    labels: ['reason'],
+  })
   const backendFailures = metrics.counter({
     name: 'backend_failures_total',
     help: 'Requests that the backend did not answer, by reason',
     labels: ['reason'],
   })
   return {
+    linkRescued: (reason: 'error-answer' | 'cut-short' | 'too-slow' | 'not-asked') =>
+      rescues.inc({ reason }),
+    /** A hit that the backend missed was sent to it, and waits on. */
+    owedNotTaken: (facts: {
+      readonly backend: string
+      readonly why: string
+      readonly requestId: string
+    }) => log.info('owed-hit-not-taken', facts),
     backendFailed: (failure: BackendFailure) => {
       backendFailures.inc({ reason: failure.reason })
       log.warn('backend-failed', { ...failure })
