@@ -27,6 +27,8 @@ export interface Reader {
 export interface GateDeps {
   readonly exchange: Pick<Exchange, 'serve'>
   readonly fallback: Reader
+  /** For connections that agreed on it in their handshake. */
+  readonly http2: Reader
   readonly doorkeeper: Pick<Doorkeeper, 'seatOf'>
   readonly httpDate: () => string
   readonly record: Pick<EdgeRecord, 'answered' | 'refused' | 'failed'>
@@ -34,7 +36,7 @@ export interface GateDeps {
 }
 
 export function createGate(deps: GateDeps): Gate {
-  const { exchange, fallback, doorkeeper, httpDate, record, clock } = deps
+  const { exchange, fallback, http2, doorkeeper, httpDate, record, clock } = deps
   const connections = new Set<GateConnection>()
   let isWindingDown = false
   const room: GateRoom = {
@@ -55,7 +57,8 @@ export function createGate(deps: GateDeps): Gate {
   return {
     admit: (socket) => {
       const connection = openConnection(arrivalOf(socket, doorkeeper.seatOf(socket)))
-      connections.add(new GateConnection(socket, connection, room))
+      if (connection.arrival.protocol === 'h2') http2.take(socket, connection)
+      else connections.add(new GateConnection(socket, connection, room))
     },
     windDown: () => {
       isWindingDown = true

@@ -12,7 +12,7 @@ import { createTicketRing, type TicketKey } from './ticket-ring.ts'
 import { createTicketedServer, type TicketedServer } from './ticketed-server.ts'
 
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by OpenSSL; what we offer is said in `net`. No early data,
-// no client certificates, no HTTP/2: one pixel or one redirect gains nothing by it.
+// no client certificates.
 
 /** https: shakes hands, then the gate. */
 export interface TlsListener extends Listener {

@@ -75,9 +75,14 @@ describe('a handshake', () => {
     expect(await failed).toBe(true)
   })
 
-  it('agrees on http/1.1', async () => {
-    const socket = await open({ ALPNProtocols: ['h2', 'http/1.1'] })
-    expect(socket.alpnProtocol).toBe('http/1.1')
+  it.each([
+    [['http/1.1', 'h2'], 'h2'],
+    [['h2'], 'h2'],
+    [['http/1.1'], 'http/1.1'],
+    [undefined, false],
+  ] as const)('agrees with %j on %s', async (offered, agreed) => {
+    const socket = await open(offered ? { ALPNProtocols: offered.map(String) } : {})
+    expect(socket.alpnProtocol).toBe(agreed)
     socket.destroy()
   })
 

@@ -55,6 +55,8 @@ export interface EdgeUnderTest extends AsyncDisposable {
 export async function openEdge({
   backend,
   httpPolicy = 'serve',
+  accessLog = 0,
+  accessLogDetails = [],
   answer,
   clock = systemClock,
   resources = {},
@@ -62,6 +64,8 @@ export async function openEdge({
 }: {
   readonly backend?: BackendTarget
   readonly httpPolicy?: 'serve' | 'redirect'
+  readonly accessLog?: number
+  readonly accessLogDetails?: ('targets' | 'addresses' | 'agents')[]
   readonly answer?: Backend['handle']
   readonly clock?: Clock
   /** What this edge finds instead of what the machine has. */
@@ -125,7 +129,7 @@ export async function openEdge({
       },
       resources: { ...readResources({ processes: 1 }), ...resources },
     },
-    { httpPolicy, sharedAddresses },
+    { httpPolicy, sharedAddresses, accessLog, accessLogDetails },
   )
   const local = [{ host: '0.0.0.0', port: 0 }]
   const bound = await edge.listen({ http: local, https: local }, { reusePort: true })
@@ -196,7 +200,7 @@ function hasWholeAnswer(text: string): boolean {
 }
 
 export function statusOf(answer: string): number {
-  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0)
+  return Number(/^HTTP\/(?:1\.1|2) (\d{3})/.exec(answer)?.[1] ?? 0)
 }
 
 /** A backend that notes every byte it gets and answers as it is told. */
