@@ -29,6 +29,7 @@ import type {
   ServedCertificate,
   ShortageWatch,
 } from './ports.ts'
+import { createAccessLog } from './request/access-log.ts'
 import { createChallengeResponder } from './request/challenge-responder.ts'
 import { createDecide } from './request/decision.ts'
 import { createExchange } from './request/exchange.ts'
@@ -96,7 +97,7 @@ export interface EdgeDeps {
 /** Puts the edge together; nothing listens before `listen`. */
 export function createEdge(
   deps: EdgeDeps,
-  options: Pick<EdgeOptions, 'httpPolicy' | 'sharedAddresses'>,
+  options: Pick<EdgeOptions, 'httpPolicy' | 'sharedAddresses' | 'accessLog' | 'accessLogDetails'>,
 ): Edge {
   const { certificates, membership, record, clock, random } = deps
   const visits = createVisitBook()
@@ -104,7 +105,11 @@ export function createEdge(
   const challenges = createChallengeResponder(deps)
   const { carrier, bodyCarrier, http2BodyCarrier, hangUp } = createCarriers(deps)
   const decide = createDecide({ membership, certificates, sni, challenges, visits }, options)
-  const exchange = createExchange({ decide, carrier, record, clock, random })
+  const accessLog = createAccessLog(deps, {
+    share: options.accessLog,
+    details: new Set(options.accessLogDetails),
+  })
+  const exchange = createExchange({ decide, carrier, accessLog, record, clock, random })
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
   const http2 = createHttp2Reader({ exchange, bodyCarrier: http2BodyCarrier, record, clock })

@@ -1,16 +1,22 @@
 import type { ServerResponse } from 'node:http'
-import type { Answer, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
 import { fieldsOf } from '../request/header-lines.ts'
 
 /** An answer that node:http writes: it knows HEAD, chunks, and visitors that speak HTTP/1.0. */
 export function createResponseAnswer(response: ServerResponse): Answer {
   let left: (() => void) | undefined
+  let over: ((end: AnswerEnd) => void) | undefined
+  /** Somebody who was given the response itself may write its body. */
+  let bytes: number | undefined
   const isOver = (): boolean => response.writableEnded || response.destroyed
   response.once('close', () => {
     if (!response.writableEnded) left?.()
+    const status = response.headersSent ? response.statusCode : 0
+    over?.({ status, bytes, isWhole: response.writableFinished })
   })
   const begin = (head: AnswerHead): void => {
     if (isOver()) return
+    bytes = 0
     if (head.isLast) response.setHeader('connection', 'close')
     response.writeHead(head.status, fieldsFor(head))
   }
@@ -21,12 +27,21 @@ export function createResponseAnswer(response: ServerResponse): Answer {
     whenLeft: (then) => {
       left = then
     },
+    whenOver: (then) => {
+      over = then
+    },
     send: (head, body) => {
       begin(head)
-      if (!isOver()) response.end(body)
+      if (isOver()) return
+      bytes = body.length
+      response.end(body)
     },
     begin,
-    write: (piece) => isOver() || response.write(piece),
+    write: (piece) => {
+      if (isOver()) return true
+      bytes = (bytes ?? 0) + piece.length
+      return response.write(piece)
+    },
     whenDrained: (more) => {
       response.once('drain', more)
     },

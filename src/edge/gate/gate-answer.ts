@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Answer, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
 
 // RFC 9112 §6: where an answer ends. Its length is announced, or it goes out in chunks; there are no
 // trailers, and no answers whose end is the end of the connection.
@@ -40,6 +40,8 @@ class AnswerOnWire implements GateAnswer {
   readonly #wire: Wire
   readonly #method: string
   #left: (() => void) | undefined
+  #over: ((end: AnswerEnd) => void) | undefined
+  #bodyBytes = 0
   #status = 0
   #framing: 'length' | 'chunks' | 'no-body' = 'length'
   #isLast = false
@@ -58,10 +60,15 @@ class AnswerOnWire implements GateAnswer {
     this.#left = left
   }
 
+  whenOver(over: (end: AnswerEnd) => void): void {
+    this.#over = over
+  }
+
   leave(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#left?.()
+    this.#tellEnd(false)
   }
 
   send(head: AnswerHead, body: Buffer): void {
@@ -71,11 +78,13 @@ class AnswerOnWire implements GateAnswer {
     if (this.#framing === 'no-body' || body.length === 0) {
       socket.write(text, 'latin1')
     } else if (body.length <= COPIED_BYTES_MAX) {
+      this.#bodyBytes = body.length
       const bytes = Buffer.allocUnsafe(text.length + body.length)
       bytes.write(text, 'latin1')
       body.copy(bytes, text.length)
       socket.write(bytes)
     } else {
+      this.#bodyBytes = body.length
       socket.write(text, 'latin1')
       socket.write(body)
     }
@@ -89,6 +98,7 @@ class AnswerOnWire implements GateAnswer {
   write(piece: Buffer): boolean {
     if (this.#isOver || this.#framing === 'no-body' || piece.length === 0) return true
     const { socket } = this.#wire
+    this.#bodyBytes += piece.length
     if (this.#framing === 'length') return socket.write(piece)
     socket.cork()
     socket.write(`${piece.length.toString(16)}\r\n`, 'latin1')
@@ -111,12 +121,18 @@ class AnswerOnWire implements GateAnswer {
   breakOff(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#tellEnd(false)
     this.#wire.done({ status: this.#status, end: 'broken' })
   }
 
   #finish(): void {
     this.#isOver = true
+    this.#tellEnd(true)
     this.#wire.done({ status: this.#status, end: this.#isLast ? 'last' : 'kept' })
+  }
+
+  #tellEnd(isWhole: boolean): void {
+    this.#over?.({ status: this.#status, bytes: this.#bodyBytes, isWhole })
   }
 
   #headText({ status, lines, length, isLast }: AnswerHead): string {

@@ -90,7 +90,7 @@ export function openHttp2Visit(
       if (isWhole && answer.status > 0) record.answered(answer.status, 'https')
       // What we broke off ourselves is no fault of the visitor's.
       if (!isWhole && !answer.isBrokenOff) weigh()
-      answer.leave()
+      answer.close({ isWhole })
     })
     if (requests >= REQUESTS_PER_CONNECTION_MAX) session.close()
     // Reset in the same breath: nobody waits for it.

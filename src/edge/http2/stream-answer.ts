@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock } from '../../kernel/index.ts'
-import type { Answer, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
 import { fieldsOf } from '../request/header-lines.ts'
 
 // RFC 9113 §8.1: where a body ends is the stream's own matter, so that nothing of HTTP/1.1's framing
@@ -14,8 +14,8 @@ export interface StreamAnswer extends Answer {
   readonly isBrokenOff: boolean
   /** Since when it waits for the visitor to read on; `undefined` while it does not wait. */
   stalledSince(): number | undefined
-  /** The stream is gone. */
-  leave(): void
+  /** The stream is gone; `isWhole` unless somebody has reset it. */
+  close(how: { readonly isWhole: boolean }): void
 }
 
 export interface StreamAnswerHow {
@@ -31,6 +31,8 @@ export function createStreamAnswer(
   { isHead, clock, onFailure }: StreamAnswerHow,
 ): StreamAnswer {
   let left: (() => void) | undefined
+  let over: ((end: AnswerEnd) => void) | undefined
+  let bytes = 0
   let status = 0
   let isOver = false
   let isBrokenOff = false
@@ -79,15 +81,21 @@ export function createStreamAnswer(
     whenLeft: (then) => {
       left = then
     },
-    leave: () => {
-      if (isOver) return
+    whenOver: (then) => {
+      over = then
+    },
+    close: ({ isWhole }) => {
+      if (!isOver) left?.()
       isOver = true
-      left?.()
+      over?.({ status, bytes, isWhole: isWhole && !isBrokenOff })
     },
     send: (head, body) => {
       const hasBody = body.length > 0 && mayHaveBody(head)
       if (!open(head, !hasBody)) return
-      if (hasBody) stream.end(body)
+      if (hasBody) {
+        bytes = body.length
+        stream.end(body)
+      }
       finish()
     },
     begin: (head) => {
@@ -95,6 +103,7 @@ export function createStreamAnswer(
     },
     write: (piece) => {
       if (isGone() || stream.writableEnded) return true
+      bytes += piece.length
       if (stream.writableLength === 0) movedAt = clock.monotonicMs()
       return stream.write(piece)
     },

@@ -15,6 +15,16 @@ export interface AnswerHead {
   readonly isLast?: boolean
 }
 
+/** How an answer ended. */
+export interface AnswerEnd {
+  /** 0: its head was never sent. */
+  readonly status: number
+  /** Of its body; `undefined` where somebody else wrote it. */
+  readonly bytes: number | undefined
+  /** All of it was written, and the visitor was still there. */
+  readonly isWhole: boolean
+}
+
 /**
  * Where one answer goes: a connection read by the gate, by node:http, or a stream of HTTP/2. Knows
  * how its visitor is told where a body ends, and that HEAD, 204 and 304 have none.
@@ -24,6 +34,8 @@ export interface Answer {
   readonly isOver: boolean
   /** Calls back at most once, if the visitor leaves before the end. The last caller counts. */
   whenLeft(left: () => void): void
+  /** Calls back once, when it is over, however it ended. The last caller counts. */
+  whenOver(over: (end: AnswerEnd) => void): void
   send(head: AnswerHead, body: Buffer): void
   begin(head: AnswerHead): void
   /** Adds to the body. False: wait for `whenDrained` before the next piece. */

@@ -1,5 +1,6 @@
 import { type Clock, newId, type Random, unreachable } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Answer } from './answer.ts'
 import type { Decide, Decision, Refusal } from './decision.ts'
 import { lastPageOf, type Page, pageOf, proofOf, sendWhole } from './pages.ts'
@@ -21,12 +22,14 @@ const BROKEN: Page = { status: 500, sentence: 'Something is broken here. Please 
 export function createExchange({
   decide,
   carrier,
+  accessLog,
   record,
   clock,
   random,
 }: {
   readonly decide: Decide
   readonly carrier: Carrier
+  readonly accessLog: AccessLog
   readonly record: Pick<EdgeRecord, 'refused' | 'failed'>
   readonly clock: Clock
   readonly random: Random
@@ -41,18 +44,16 @@ export function createExchange({
   }
   const follow = (
     decision: Decision,
-    asked: Asked,
+    passage: Passage,
     answer: Answer,
     carry?: (passage: Passage) => void,
   ): void => {
     if (answer.isOver) return
     switch (decision.kind) {
-      case 'carry': {
-        const passage = { ...asked, requestId: newId({ clock, random }) }
+      case 'carry':
         if (carry) carry(passage)
         else carrier.carry(passage, answer)
         return
-      }
       case 'prove':
         sendWhole(answer, proofOf(decision.proof))
         return
@@ -69,12 +70,15 @@ export function createExchange({
 
   return {
     serve: (asked, answer, carry) => {
+      const startedMs = clock.monotonicMs()
+      const passage: Passage = { ...asked, requestId: newId({ clock, random }) }
+      answer.whenOver((end) => accessLog.answered(passage, startedMs, end))
       asked.connection.arrival.seat?.serves(answer)
-      const decision = decideNow(decide, asked, broken)
+      const decision = decideNow(decide, passage, broken)
       if (decision instanceof Promise) {
-        void decision.catch(broken).then((made) => follow(made, asked, answer, carry))
+        void decision.catch(broken).then((made) => follow(made, passage, answer, carry))
       } else {
-        follow(decision, asked, answer, carry)
+        follow(decision, passage, answer, carry)
       }
     },
     refuse,
