@@ -19,7 +19,7 @@ export function dial({ port, from = '127.0.0.1' }: Way): Socket {
 export async function dialAndWait(way: Way, hello?: Buffer): Promise<Buffer> {
   const socket = dial(way)
   const pieces: Buffer[] = []
-  socket.on('data', (piece) => pieces.push(piece))
+  socket.on('data', (piece: Buffer) => pieces.push(piece))
   if (hello) socket.write(hello)
   await gone(socket)
   return Buffer.concat(pieces)

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { availableParallelism, totalmem } from 'node:os'
 import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { MetricsSnapshot, Shortage } from '../../telemetry/index.ts'
@@ -58,6 +59,26 @@ const INHERITED = [
   ...['LD_PRELOAD', 'LD_LIBRARY_PATH', 'FAKETIME', 'DONT_FAKE_MONOTONIC'],
 ]
 
+/** V8's own bound grows with the machine, to 4 GB; an edge with all its connections needs a tenth. */
+const HEAP_MEGABYTES_MAX = 512
+/** What a worker needs to start and serve a few hundred. */
+const HEAP_MEGABYTES_MIN = 64
+/** Of a process's share of the memory: the rest is OpenSSL's, and the kernel's buffers. */
+const HEAP_SHARE = 1 / 2
+
+/** From nine tenths of it on the edge sheds connections: V8 ends a process that needs more. */
+function heapBound(variables: Variables): readonly string[] {
+  // Whoever has set it knows why.
+  if (/--max[-_]old[-_]space/.test(variables.read('NODE_OPTIONS') ?? '')) return []
+  const constrained = process.constrainedMemory()
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+  // Settings are not read yet: by default there is a worker for each core, and this process.
+  const share = memory / (availableParallelism() + 1) / 2 ** 20
+  const megabytes = Math.floor(share * HEAP_SHARE)
+  const bound = Math.max(HEAP_MEGABYTES_MIN, Math.min(megabytes, HEAP_MEGABYTES_MAX))
+  return [`--max-old-space-size=${bound}`]
+}
+
 /** Where a worker's environment is taken from. */
 export interface Variables {
   read(name: string): string | undefined
@@ -67,8 +88,11 @@ export interface Variables {
 export function spawnWorker(variables: Variables): WorkerProcess {
   const child = fork(new URL('../edge-worker.ts', import.meta.url), {
     serialization: 'advanced',
-    // What an edge allocates dies young: a small nursery saves memory in every worker.
-    execArgv: ['--disable-sigusr1', '--report-exclude-env', '--max-semi-space-size=8'],
+    execArgv: [
+      ...['--disable-sigusr1', '--report-exclude-env'],
+      // What an edge allocates dies young: a small nursery saves memory in every worker.
+      ...['--max-semi-space-size=8', ...heapBound(variables)],
+    ],
     env: Object.fromEntries(INHERITED.map((name) => [name, variables.read(name)])),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
