@@ -82,7 +82,7 @@ const field = (head: string, name: string): string =>
   new RegExp(`\r\n${name}: (.*)\r\n`, 'i').exec(head)?.[1] ?? ''
 
 const ask = (target: string, method = 'GET'): string =>
-  `${method} ${target} HTTP/1.1\r\nHost: ${OURS}\r\nUser-Agent: Mail/1\r\n\r\n`
+  `${method} ${target} HTTP/1.1\r\nHost: ${OURS}\r\nUser-Agent: Mail/1\r\nConnection: close\r\n\r\n`
 
 interface Timed {
   readonly answer: string
@@ -109,9 +109,9 @@ function expectAnswered(opens: readonly Timed[], clicks: readonly Timed[]): void
   expect(Math.max(...[...opens, ...clicks].map(({ ms }) => ms))).toBeLessThan(1000)
 }
 
-const LINKS = 8
+const LINKS = 5
 
-describe.concurrent('while the backend', () => {
+describe('while the backend', () => {
   const cases = [['refuses connections', undefined] as const, ...Object.entries(MISBEHAVIOURS)]
 
   it.for(cases)('%s, links work and each hit reaches it later', async ([, how]) => {
