@@ -1,8 +1,10 @@
 import { createSeededRandom } from '../seeded-random.ts'
 import { judge } from './judge.ts'
-import type { ConnectionPayload } from './payload.ts'
+import { judgeStreams } from './judge-streams.ts'
+import type { ConnectionPayload, StreamsPayload } from './payload.ts'
 import type { Recorder, Seen } from './readers/recorder.ts'
 import type { Reference, ReferenceReader } from './readers/reference.ts'
+import { type StreamsVisit, visitStreams } from './streams-visitor.ts'
 import { type Visit, visit } from './visitor.ts'
 
 /** How the bytes of a payload arrive. */
@@ -84,6 +86,31 @@ export async function runAll(
     if (!known.has(from)) disagreements.push(`a request came from ${from}, who sent none`)
   }
   return { disagreements, carried, refusedBehind }
+}
+
+/** Sends every payload over an HTTP/2 connection of its own, and compares. */
+export async function runStreams(
+  payloads: readonly StreamsPayload[],
+  course: Omit<Course, 'delivery'> & { readonly servername: string },
+): Promise<Omit<Outcome, 'refusedBehind'>> {
+  const visits = new Map<string, StreamsVisit>()
+  await inParallel(payloads, async ({ name, streams }, index) => {
+    visits.set(name, await visitStreams({ ...course, from: addressOf(index), streams }))
+  })
+  const seenFrom = Map.groupBy(course.recorder.seen, ({ from }) => from)
+  const disagreements = [...course.recorder.violations]
+  const carried = new Map<string, number>()
+  for (const [index, { name, streams }] of payloads.entries()) {
+    const from = addressOf(index)
+    const result = visits.get(name)
+    if (!result) throw new TypeError(`${name} was not sent.`)
+    const seen: readonly Seen[] = seenFrom.get(from) ?? []
+    for (const complaint of judgeStreams({ from, streams, visit: result, seen })) {
+      disagreements.push(`${name}: ${complaint}\n  ${shown(JSON.stringify(streams))}`)
+    }
+    carried.set(name, result.answers.filter(({ serial }) => serial !== undefined).length)
+  }
+  return { disagreements, carried }
 }
 
 function referenceFor(references: References, { name }: ConnectionPayload): Reference {
