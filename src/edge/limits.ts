@@ -157,8 +157,11 @@ export const HTTP2_OVERHEAD_MAX = 200
 export const HTTP2_OVERHEAD_MS = 30_000
 /** The same within one read of a socket, before any of our code is asked: 64 KB hold 2,500. */
 export const HTTP2_RESETS_AT_ONCE_MAX = 5000
-/** Frames that break the grammar of HTTP/2, before the connection is closed. Clients send none. */
-export const HTTP2_INVALID_FRAMES_MAX = 20
+/**
+ * Frames that HTTP/2 refuses, before the connection is closed: those that break its grammar, of which
+ * clients send none, and requests beyond the bound above, as sent before that was heard of.
+ */
+export const HTTP2_INVALID_FRAMES_MAX = 200
 /** An answer that waits for its visitor to make room, and holds up to 64 KB meanwhile. */
 export const HTTP2_STALLED_MS_MAX = 30_000
 

@@ -6,21 +6,21 @@ import { HTTP2_OVERHEAD_MAX, HTTP2_OVERHEAD_MS } from '../limits.ts'
 
 /** Counts what a visitor has us do besides answering. */
 export interface Overhead {
-  /** One more; false: that was one too many. */
-  add(): boolean
+  /** So many more; false: that was too much. */
+  add(times?: number): boolean
 }
 
 export function createOverhead({ clock }: { readonly clock: Clock }): Overhead {
   let count = 0
   let since = clock.monotonicMs()
   return {
-    add: () => {
+    add: (times = 1) => {
       const now = clock.monotonicMs()
       if (now - since >= HTTP2_OVERHEAD_MS) {
         since = now
         count = 0
       }
-      count += 1
+      count += times
       return count <= HTTP2_OVERHEAD_MAX
     },
   }
