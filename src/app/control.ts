@@ -108,7 +108,7 @@ export async function startControl(deps: ControlDeps, config: Config): Promise<C
   starting.use(passOnVisits(fleet, lifecycle, upkeep))
   const tenants = startTenants({ ...deps, starting, hosts, certs, resolver }, config)
 
-  const health = createHealth({ store, fleet, issuer })
+  const health = createHealth({ store, fleet, issuer, hits, clock })
   const forecast = createRenewalForecast({ certs, clock }, config.acme)
   const ports = { hosts, certs, issuer, forecast, lifecycle, ...tenants, linkKeys, hits, store }
   const api = await createApiServer(

@@ -1,8 +1,9 @@
 import type { Issuer } from '../acme/index.ts'
-import { formatDuration, milliseconds, minutes } from '../kernel/index.ts'
+import { type Clock, formatDuration, milliseconds, minutes, seconds } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import { SHORTAGES } from './fleet/shortages.ts'
+import type { MovingHits } from './moving-hits.ts'
 
 /** Why the server should not get traffic, for `/readyz`. */
 export interface Unreadiness {
@@ -23,10 +24,14 @@ export function createHealth({
   store,
   fleet,
   issuer,
+  hits,
+  clock,
 }: {
   readonly store: Pick<Store, 'db' | 'halted'>
   readonly fleet: Pick<EdgeFleet, 'count' | 'troubles' | 'remarks' | 'shortages'>
   readonly issuer: Pick<Issuer, 'clockSkew'>
+  readonly hits: Pick<MovingHits, 'owed'>
+  readonly clock: Pick<Clock, 'now'>
 }): Health {
   let isStopping = false
   return {
@@ -44,6 +49,7 @@ export function createHealth({
         ...fleet.remarks(),
         ...fleet.shortages().map((of) => SHORTAGES[of]),
         ...clockReasons(issuer),
+        ...owedReasons(hits, clock),
       ]
       return { ready: reasons.length === 0, reasons: [...reasons, ...told] }
     },
@@ -66,6 +72,23 @@ function clockReasons({ clockSkew }: Pick<Issuer, 'clockSkew'>): readonly Unread
 
 const CLOCK_FIX =
   'Set the clock (NTP). Until then certificates are neither ordered nor renewed; those there are serve.'
+
+/** Shorter, and it is only on its way. */
+const OWED_TOLD = seconds(10)
+
+/** Nothing is lost, and visitors notice nothing: somebody should know all the same. */
+function owedReasons(
+  hits: Pick<MovingHits, 'owed'>,
+  clock: Pick<Clock, 'now'>,
+): readonly Unreadiness[] {
+  const { count, oldestAt } = hits.owed()
+  if (!oldestAt || clock.now().getTime() - oldestAt.getTime() < OWED_TOLD) return []
+  const sentence = `${count} hits since ${oldestAt.toISOString()} wait for the backend`
+  return [{ code: 'tracking/hits-owed', sentence, fix: OWED_FIX }]
+}
+
+const OWED_FIX =
+  'Bring back the servers named by edge.backend. Links work meanwhile; the hits are sent by themselves.'
 
 async function storeReasons(store: Pick<Store, 'db'>): Promise<readonly Unreadiness[]> {
   try {

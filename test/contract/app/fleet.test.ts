@@ -169,7 +169,10 @@ describe.each([2, 0])('a fleet of %s workers', (workers) => {
 describe('a worker whose store takes no more writes', () => {
   it('makes the node not ready, though the server knows nothing of it by itself', async () => {
     const { path, store, fleet, current } = await openFleet(1)
-    const health = createHealth({ store, fleet, issuer: { clockSkew: () => undefined } })
+    const health = createHealth({
+      ...{ store, fleet, clock: systemClock, issuer: { clockSkew: () => undefined } },
+      hits: { owed: () => ({ count: 0, oldestAt: undefined }) },
+    })
     expect(fleet.troubles()).toEqual([])
     expect(await health.readiness()).toEqual({ ready: true, reasons: [] })
 
