@@ -10,8 +10,8 @@ import { createGate } from './gate/gate.ts'
 import { createHttpDate } from './gate/http-date.ts'
 import { createBodyCarrier, type BodyCarrier as Http2BodyCarrier } from './http2/body-carrier.ts'
 import { createHttp2Reader } from './http2/http2-reader.ts'
-import { planDescriptors } from './listen/descriptor-plan.ts'
-import { createDoorkeeper, type Doorkeeper } from './listen/doorkeeper.ts'
+import { type DescriptorPlan, planDescriptors } from './listen/descriptor-plan.ts'
+import { createDoorkeeper } from './listen/doorkeeper.ts'
 import { createHttpListener } from './listen/http-listener.ts'
 import {
   type BoundAddress,
@@ -103,7 +103,8 @@ export function createEdge(
   const visits = createVisitBook()
   const sni = createSni({ certificates, membership, visits, record, clock, random })
   const challenges = createChallengeResponder(deps)
-  const { carrier, bodyCarrier, http2BodyCarrier, hangUp } = createCarriers(deps)
+  const descriptors = shareDescriptors(deps)
+  const { carrier, bodyCarrier, http2BodyCarrier, hangUp } = createCarriers(deps, descriptors)
   const decide = createDecide({ membership, certificates, sni, challenges, visits }, options)
   const accessLog = createAccessLog(deps, {
     share: options.accessLog,
@@ -113,7 +114,10 @@ export function createEdge(
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
   const http2 = createHttp2Reader({ exchange, bodyCarrier: http2BodyCarrier, record, clock })
-  const doorkeeper = openDoor(deps, options)
+  const doorkeeper = createDoorkeeper(deps, {
+    connectionsMax: descriptors.connections,
+    shared: parseNetworks(options.sharedAddresses),
+  })
   const gate = createGate({ exchange, fallback, http2, doorkeeper, httpDate, record, clock })
   const http = createHttpListener({ gate })
   const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
@@ -159,21 +163,21 @@ export function createEdge(
   }
 }
 
-/** Has room for as many visitors as the process may open files for, and says so if that is few. */
-function openDoor(
-  { backend, watch, resources, record, clock }: EdgeDeps,
-  { sharedAddresses }: Pick<EdgeOptions, 'sharedAddresses'>,
-): Doorkeeper {
+/** Of visitors and backends, as many as the process may open files for; says so if that is few. */
+function shareDescriptors({ backend, resources, record }: EdgeDeps): DescriptorPlan {
   const backends = backend.kind === 'remote' ? backend.targets.length : 0
-  const { limit, connections, isTight } = planDescriptors(resources.descriptors, { backends })
-  if (isTight) record.descriptorsTight({ limit, connections })
-  return createDoorkeeper(
-    { record, clock, watch, resources },
-    { connectionsMax: connections, shared: parseNetworks(sharedAddresses) },
-  )
+  const plan = planDescriptors(resources.descriptors, { pools: backends * POOLS_PER_BACKEND })
+  if (plan.isTight) record.descriptorsTight({ limit: plan.limit, connections: plan.connections })
+  return plan
 }
 
-function createCarriers({ backend, record, clock }: EdgeDeps): {
+/** The forwarder's, and one for what has bodies over each of HTTP/1.1 and HTTP/2. */
+const POOLS_PER_BACKEND = 3
+
+function createCarriers(
+  { backend, record, clock }: EdgeDeps,
+  { socketsPerPool: socketsMax }: DescriptorPlan,
+): {
   readonly carrier: Carrier
   readonly bodyCarrier?: BodyCarrier
   readonly http2BodyCarrier?: Http2BodyCarrier
@@ -185,13 +189,13 @@ function createCarriers({ backend, record, clock }: EdgeDeps): {
   }
   const { targets, rescue } = backend
   const health = createHealth({ clock, record }, targets)
-  const forwarder = createForwarder({ health, record, clock }, targets)
+  const forwarder = createForwarder({ health, record, clock }, targets, { socketsMax })
   return {
     carrier: rescue
       ? createRescuingCarrier({ carrier: forwarder, rescue, record, clock })
       : forwarder,
-    bodyCarrier: createRemoteCarrier({ health, record }),
-    http2BodyCarrier: createBodyCarrier({ health, record }),
+    bodyCarrier: createRemoteCarrier({ health, record }, { socketsMax }),
+    http2BodyCarrier: createBodyCarrier({ health, record }, { socketsMax }),
     hangUp: forwarder.close,
   }
 }

@@ -84,9 +84,8 @@ export interface Variables {
   read(name: string): string | undefined
 }
 
-/** Starts loading the sources at once: `start` may come when the store and the keys are ready. */
-export function spawnWorker(variables: Variables): WorkerProcess {
-  const child = fork(new URL('../edge-worker.ts', import.meta.url), {
+function forkWorker(variables: Variables): ChildProcess {
+  return fork(new URL('../edge-worker.ts', import.meta.url), {
     serialization: 'advanced',
     execArgv: [
       ...['--disable-sigusr1', '--report-exclude-env'],
@@ -96,6 +95,11 @@ export function spawnWorker(variables: Variables): WorkerProcess {
     env: Object.fromEntries(INHERITED.map((name) => [name, variables.read(name)])),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+}
+
+/** Starts loading the sources at once: `start` may come when the store and the keys are ready. */
+export function spawnWorker(variables: Variables): WorkerProcess {
+  const child = forkWorker(variables)
   const replies = createReplies()
   const listening = Promise.withResolvers<EdgeBound>()
   const gone = Promise.withResolvers<WorkerEnd>()

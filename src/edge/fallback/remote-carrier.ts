@@ -10,7 +10,6 @@ import {
   BACKEND_FREE_SOCKETS_MAX,
   BACKEND_IDLE_MS_MAX,
   BACKEND_KEEP_ALIVE_MS,
-  BACKEND_SOCKETS_MAX,
   BODY_BYTES_MAX,
   TUNNEL_IDLE_MS_MAX,
 } from '../limits.ts'
@@ -39,13 +38,16 @@ export interface BodyCarrier {
 }
 
 /** Carries requests to the operator's own servers, over kept connections. */
-export function createRemoteCarrier(deps: {
-  readonly health: Health
-  readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
-}): BodyCarrier {
+export function createRemoteCarrier(
+  deps: {
+    readonly health: Health
+    readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
+  },
+  how: { readonly socketsMax: number },
+): BodyCarrier {
   const errands = createErrands(deps)
   const underWay = new WeakMap<IncomingMessage, Errand>()
-  const proxy = createProxy()
+  const proxy = createProxy(how)
   proxy.on('proxyReq', (outgoing, request) => readyToGo(outgoing, request))
   proxy.on('proxyReqWs', (outgoing, request) => readyToGo(outgoing, request))
   proxy.on('proxyRes', (answer, request, response) => {
@@ -98,11 +100,11 @@ export function createRemoteCarrier(deps: {
   }
 }
 
-function createProxy(): ProxyServer {
+function createProxy({ socketsMax }: { readonly socketsMax: number }): ProxyServer {
   const agent = new Agent({
     keepAlive: true,
     scheduling: 'lifo',
-    maxSockets: BACKEND_SOCKETS_MAX,
+    maxSockets: socketsMax,
     maxFreeSockets: BACKEND_FREE_SOCKETS_MAX,
     timeout: BACKEND_KEEP_ALIVE_MS,
   })

@@ -29,11 +29,17 @@ export interface ForwarderDeps {
   readonly clock: Clock
 }
 
+export interface ForwarderHow {
+  /** Connections to each backend. */
+  readonly socketsMax: number
+}
+
 export function createForwarder(
   deps: ForwarderDeps,
   targets: readonly BackendAddress[],
+  how: ForwarderHow,
 ): Forwarder {
-  const errands = new Errands(deps, targets)
+  const errands = new Errands(deps, targets, how)
   const sweeping = startPeriodic(async () => errands.sweep(), {
     clock: deps.clock,
     every: milliseconds(BACKEND_SWEEP_MS),
@@ -69,11 +75,16 @@ class Errands implements PoolUser<Errand> {
   readonly #heads = createHeadWriter()
   readonly #pools: ReadonlyMap<BackendAddress, Pool<Errand>>
 
-  constructor({ health, record, clock }: ForwarderDeps, targets: readonly BackendAddress[]) {
+  constructor(
+    { health, record, clock }: ForwarderDeps,
+    targets: readonly BackendAddress[],
+    { socketsMax }: ForwarderHow,
+  ) {
     this.#health = health
     this.#record = record
     this.#clock = clock
-    this.#pools = new Map(targets.map((target) => [target, createPool(target, this, clock)]))
+    const how = { clock, linesMax: socketsMax }
+    this.#pools = new Map(targets.map((target) => [target, createPool(target, this, how)]))
   }
 
   begin(passage: Passage, answer: Answer): void {

@@ -5,7 +5,6 @@ import {
   BACKEND_FIRST_BYTE_MS_MAX,
   BACKEND_FREE_SOCKETS_MAX,
   BACKEND_KEEP_ALIVE_MS,
-  BACKEND_SOCKETS_MAX,
   BACKEND_WAITING_MAX,
 } from '../limits.ts'
 import { type Line, type LineEnd, type LineOwner, openLine } from './line.ts'
@@ -47,9 +46,15 @@ export interface PoolUser<Errand> {
 export function createPool<Errand>(
   address: BackendAddress,
   user: PoolUser<Errand>,
-  clock: Pick<Clock, 'monotonicMs'>,
+  how: PoolHow,
 ): Pool<Errand> {
-  return new LinePool(address, user, clock)
+  return new LinePool(address, user, how)
+}
+
+export interface PoolHow {
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  /** Connections at once, in use or resting. */
+  readonly linesMax: number
 }
 
 interface Waiter<Errand> {
@@ -61,16 +66,18 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
   readonly #address: BackendAddress
   readonly #user: PoolUser<Errand>
   readonly #clock: Pick<Clock, 'monotonicMs'>
+  readonly #linesMax: number
   readonly #lines = new Set<Line<Errand>>()
   /** The one used last is at the end. */
   readonly #free: Line<Errand>[] = []
   readonly #waiting: Waiter<Errand>[] = []
   #dialling = 0
 
-  constructor(address: BackendAddress, user: PoolUser<Errand>, clock: Pick<Clock, 'monotonicMs'>) {
+  constructor(address: BackendAddress, user: PoolUser<Errand>, { clock, linesMax }: PoolHow) {
     this.#address = address
     this.#user = user
     this.#clock = clock
+    this.#linesMax = linesMax
   }
 
   want(errand: Errand, which: 'any' | 'new'): void {
@@ -108,7 +115,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
     }
     for (let first = this.#waiting[0]; first && first.deadlineMs <= nowMs; ) {
       this.#waiting.shift()
-      const isFull = this.#lines.size >= BACKEND_SOCKETS_MAX
+      const isFull = this.#lines.size >= this.#linesMax
       this.#user.refused(first.errand, isFull ? 'busy' : 'connect-timeout')
       first = this.#waiting[0]
     }
@@ -150,7 +157,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
 
   /** A line for each that waits; whoever waits longest gets whichever is there first. */
   #dialAsNeeded(): void {
-    while (this.#dialling < this.#waiting.length && this.#lines.size < BACKEND_SOCKETS_MAX) {
+    while (this.#dialling < this.#waiting.length && this.#lines.size < this.#linesMax) {
       const line = openLine(this.#address, this)
       line.deadlineMs = this.#clock.monotonicMs() + BACKEND_CONNECT_MS_MAX
       this.#dialling += 1

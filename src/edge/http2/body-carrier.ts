@@ -9,7 +9,6 @@ import {
   BACKEND_FREE_SOCKETS_MAX,
   BACKEND_IDLE_MS_MAX,
   BACKEND_KEEP_ALIVE_MS,
-  BACKEND_SOCKETS_MAX,
   BODY_BYTES_MAX,
 } from '../limits.ts'
 import type { Answer } from '../request/answer.ts'
@@ -37,15 +36,18 @@ export interface BodyCarrier {
   carry(passage: Passage, body: Http2Body, answer: Answer): void
 }
 
-export function createBodyCarrier(deps: {
-  readonly health: Health
-  readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
-}): BodyCarrier {
+export function createBodyCarrier(
+  deps: {
+    readonly health: Health
+    readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
+  },
+  { socketsMax }: { readonly socketsMax: number },
+): BodyCarrier {
   const errands = createErrands(deps)
   const agent = new Agent({
     keepAlive: true,
     scheduling: 'lifo',
-    maxSockets: BACKEND_SOCKETS_MAX,
+    maxSockets: socketsMax,
     maxFreeSockets: BACKEND_FREE_SOCKETS_MAX,
     timeout: BACKEND_KEEP_ALIVE_MS,
   })

@@ -11,8 +11,8 @@ export interface DescriptorPlan {
   readonly limit: number
   /** Of visitors. */
   readonly connections: number
-  /** To all backends together; 0 where the backend is in this process. */
-  readonly backendSockets: number
+  /** Of each pool of connections to a backend; 0 where the backend is in this process. */
+  readonly socketsPerPool: number
   /** Fewer visitors fit than a server should have room for. */
   readonly isTight: boolean
 }
@@ -23,16 +23,17 @@ export interface DescriptorPlan {
  */
 export function planDescriptors(
   limit: number | undefined,
-  { backends }: { readonly backends: number },
+  { pools }: { readonly pools: number },
 ): DescriptorPlan {
   const known = limit ?? DESCRIPTORS_ASSUMED
   const free = known - Math.min(SPARE_DESCRIPTORS, Math.floor(known / 2))
   // A visitor who is served takes one of each: more than half would never be used.
-  const backendSockets = Math.min(BACKEND_SOCKETS_MAX * backends, Math.floor(free / 2))
+  const socketsPerPool =
+    pools === 0 ? 0 : Math.min(BACKEND_SOCKETS_MAX, Math.floor(free / 2 / pools))
   return {
     limit: known,
-    connections: Math.min(CONNECTIONS_MAX, free - backendSockets),
-    backendSockets,
+    connections: Math.min(CONNECTIONS_MAX, free - socketsPerPool * pools),
+    socketsPerPool,
     isTight: known < DESCRIPTORS_WISHED,
   }
 }

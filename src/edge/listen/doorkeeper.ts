@@ -4,14 +4,14 @@ import type { EdgeRecord, ShedReason } from '../../telemetry/index.ts'
 import { SHED_CONNECTIONS, SHED_PAUSE_MS, SHED_SHARE } from '../limits.ts'
 import type { ShortageWatch } from '../ports.ts'
 import { createAdmission } from './admission.ts'
-import { connectionsWhenHigh, judgeMemory } from './memory-plan.ts'
+import { createMemoryWatch } from './memory-watch.ts'
 import type { Networks } from './peer-network.ts'
 import type { Resources } from './resources.ts'
 import { createSeats, type Seat } from './seats.ts'
 import { createStrains } from './strains.ts'
 
-//  accepted ─► its address? ─► memory? ─► a seat? ─┬─► TLS, gate
-//                 close          close       shed  └─► … or close
+//  accepted ─► memory? ─► its address? ─► a seat? ─┬─► TLS, gate
+//               close        close         shed    └─► … or close
 //
 // Closed before a byte is read: that costs a twentieth of a handshake.
 
@@ -48,95 +48,110 @@ export interface DoorkeeperOptions {
   readonly shared: Networks
 }
 
-export function createDoorkeeper(
-  { record, clock, watch, resources }: DoorkeeperDeps,
-  { connectionsMax, shared }: DoorkeeperOptions,
-): Doorkeeper {
-  const admission = createAdmission()
-  const seats = createSeats({ onShed: record.connectionShed })
-  const strains = createStrains({ record, watch })
-  const seatsWhenHigh = connectionsWhenHigh(resources.memory)
-  let isHigh = false
-  let noRoomUntilMs = 0
-  let quiet = Promise.withResolvers<void>()
-
-  const hasRoom = (nowMs: number): boolean => {
-    if (seats.size < connectionsMax) return true
-    if (nowMs < noRoomUntilMs) return false
-    if (seats.shed(SHED_CONNECTIONS, nowMs) > 0) return true
-    noRoomUntilMs = nowMs + SHED_PAUSE_MS
-    return false
+export function createDoorkeeper(deps: DoorkeeperDeps, options: DoorkeeperOptions): Doorkeeper {
+  const door = new Door(deps, options)
+  return {
+    get size() {
+      return door.seats.size
+    },
+    letIn: (socket) => door.letIn(socket),
+    look: () => door.look(),
+    seatOf: (socket) => door.seats.of(socket, deps.clock.monotonicMs()),
+    untilQuiet: () => door.untilQuiet(),
+    clear: () => door.seats.clear(),
   }
-  const whyNot = (address: string, isShared: boolean, nowMs: number): ShedReason | undefined => {
-    if (isHigh && seats.size >= seatsWhenHigh) return 'memory'
+}
+
+class Door {
+  readonly seats
+  readonly #deps: DoorkeeperDeps
+  readonly #options: DoorkeeperOptions
+  readonly #admission = createAdmission()
+  readonly #memory
+  readonly #strains
+  #noRoomUntilMs = 0
+  #quiet = Promise.withResolvers<void>()
+
+  constructor(deps: DoorkeeperDeps, options: DoorkeeperOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.seats = createSeats({ onShed: deps.record.connectionShed })
+    this.#memory = createMemoryWatch(deps)
+    this.#strains = createStrains(deps)
+  }
+
+  letIn(socket: Socket): boolean {
+    const { record, clock } = this.#deps
+    const address = socket.remoteAddress
+    // It has left already.
+    if (address === undefined) {
+      socket.destroy()
+      return false
+    }
+    const nowMs = clock.monotonicMs()
+    const isShared = this.#options.shared.has(address)
+    const reason = this.#whyNot(address, isShared, nowMs)
+    if (reason !== undefined) {
+      record.connectionShed(reason)
+      // Nothing was said that would have to arrive, and nothing is left behind in the kernel.
+      socket.resetAndDestroy()
+      return false
+    }
+    this.seats.take(socket, nowMs, () => {
+      if (!isShared) this.#admission.left(address)
+      this.#seatLeft()
+    })
+    record.connectionsOpen(this.seats.size)
+    return true
+  }
+
+  #whyNot(address: string, isShared: boolean, nowMs: number): ShedReason | undefined {
+    if (this.#memory.isHigh && this.seats.size >= this.#memory.connectionsWhenHigh) return 'memory'
     // First what is its own doing: nobody else is to lose a seat to one who gets none.
-    const verdict = isShared ? 'admitted' : admission.judge(address, nowMs)
+    const verdict = isShared ? 'admitted' : this.#admission.judge(address, nowMs)
     if (verdict !== 'admitted') return verdict
-    if (hasRoom(nowMs)) return undefined
-    if (!isShared) admission.left(address)
-    strains.note('connections', nowMs)
+    if (this.#hasRoom(nowMs)) return undefined
+    if (!isShared) this.#admission.left(address)
+    this.#strains.note('connections', nowMs)
     return 'full'
   }
-  const seatTaken = (): void => record.connectionsOpen(seats.size)
-  const seatLeft = (): void => {
-    record.connectionsOpen(seats.size)
-    if (seats.size > 0) return
-    quiet.resolve()
-    quiet = Promise.withResolvers()
-  }
-  const shedSome = (nowMs: number): void => {
-    seats.shed(Math.max(SHED_CONNECTIONS, Math.ceil(seats.size * SHED_SHARE)), nowMs)
-  }
-  const lookAtMemory = (nowMs: number): void => {
-    const wasHigh = isHigh
-    isHigh = judgeMemory(resources.memoryUse(), resources.memory, { isHigh }).isHigh
-    if (!isHigh) return
-    strains.note('memory', nowMs)
-    if (!wasHigh) watch.relieve()
-    if (seats.size > seatsWhenHigh) shedSome(nowMs)
+
+  #hasRoom(nowMs: number): boolean {
+    if (this.seats.size < this.#options.connectionsMax) return true
+    if (nowMs < this.#noRoomUntilMs) return false
+    if (this.seats.shed(SHED_CONNECTIONS, nowMs) > 0) return true
+    this.#noRoomUntilMs = nowMs + SHED_PAUSE_MS
+    return false
   }
 
-  return {
-    letIn: (socket) => {
-      const address = socket.remoteAddress
-      // It has left already.
-      if (address === undefined) {
-        socket.destroy()
-        return false
-      }
-      const nowMs = clock.monotonicMs()
-      const isShared = shared.has(address)
-      const reason = whyNot(address, isShared, nowMs)
-      if (reason !== undefined) {
-        record.connectionShed(reason)
-        // Nothing was said that would have to arrive, and nothing is left behind in the kernel.
-        socket.resetAndDestroy()
-        return false
-      }
-      seats.take(socket, nowMs, () => {
-        if (!isShared) admission.left(address)
-        seatLeft()
-      })
-      seatTaken()
-      return true
-    },
-    look: () => {
-      const nowMs = clock.monotonicMs()
-      seats.look(nowMs)
-      lookAtMemory(nowMs)
-      if (!resources.hasDescriptors()) {
-        strains.note('descriptors', nowMs)
-        shedSome(nowMs)
-      }
-      strains.look(nowMs)
-    },
-    get size() {
-      return seats.size
-    },
-    seatOf: (socket) => seats.of(socket, clock.monotonicMs()),
-    clear: seats.clear,
-    untilQuiet: async () => {
-      if (seats.size > 0) await quiet.promise
-    },
+  #seatLeft(): void {
+    this.#deps.record.connectionsOpen(this.seats.size)
+    if (this.seats.size > 0) return
+    this.#quiet.resolve()
+    this.#quiet = Promise.withResolvers()
+  }
+
+  look(): void {
+    const nowMs = this.#deps.clock.monotonicMs()
+    this.seats.look(nowMs)
+    this.#memory.look()
+    if (this.#memory.isHigh) {
+      this.#strains.note('memory', nowMs)
+      if (this.seats.size > this.#memory.connectionsWhenHigh) this.#shedSome(nowMs)
+    }
+    if (!this.#deps.resources.hasDescriptors()) {
+      this.#strains.note('descriptors', nowMs)
+      this.#shedSome(nowMs)
+    }
+    this.#strains.look(nowMs)
+  }
+
+  #shedSome(nowMs: number): void {
+    const share = Math.ceil(this.seats.size * SHED_SHARE)
+    this.seats.shed(Math.max(SHED_CONNECTIONS, share), nowMs)
+  }
+
+  async untilQuiet(): Promise<void> {
+    if (this.seats.size > 0) await this.#quiet.promise
   }
 }

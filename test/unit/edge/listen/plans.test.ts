@@ -18,24 +18,26 @@ import {
 describe('descriptors', () => {
   it('never add up to more than there are, with some to spare', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), fc.nat(8), (limit, backends) => {
-        const { connections, backendSockets } = planDescriptors(limit, { backends })
+      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), fc.nat(8), (limit, pools) => {
+        const { connections, socketsPerPool } = planDescriptors(limit, { pools })
         expect(connections).toBeGreaterThan(0)
-        expect(connections + backendSockets).toBeLessThanOrEqual(limit)
-        if (limit >= 256) expect(limit - connections - backendSockets).toBeGreaterThanOrEqual(128)
+        expect(connections + socketsPerPool * pools).toBeLessThanOrEqual(limit)
+        if (limit < 256) return
+        expect(limit - connections - socketsPerPool * pools).toBeGreaterThanOrEqual(128)
+        expect(socketsPerPool > 0).toBe(pools > 0)
       }),
     )
   })
 
   it.each([
-    [65_536, 0, { connections: 16_384, backendSockets: 0, isTight: false }],
-    [65_536, 2, { connections: 16_384, backendSockets: 2048, isTight: false }],
-    [1024, 0, { connections: 896, backendSockets: 0, isTight: true }],
-    [1024, 1, { connections: 448, backendSockets: 448, isTight: true }],
-    [256, 0, { connections: 128, backendSockets: 0, isTight: true }],
+    [65_536, 0, { connections: 16_384, socketsPerPool: 0, isTight: false }],
+    [65_536, 6, { connections: 16_384, socketsPerPool: 1024, isTight: false }],
+    [1024, 0, { connections: 896, socketsPerPool: 0, isTight: true }],
+    [1024, 3, { connections: 449, socketsPerPool: 149, isTight: true }],
+    [256, 0, { connections: 128, socketsPerPool: 0, isTight: true }],
     [undefined, 0, { limit: 1024, connections: 896, isTight: true }],
-  ])('of %s with %s backends are shared out', (limit, backends, plan) => {
-    expect(planDescriptors(limit, { backends })).toMatchObject(plan)
+  ])('of %s with %s pools are shared out', (limit, pools, plan) => {
+    expect(planDescriptors(limit, { pools })).toMatchObject(plan)
   })
 
   it('are read as Linux says them', () => {
