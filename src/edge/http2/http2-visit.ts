@@ -59,18 +59,27 @@ export function openHttp2Visit(
   const turns = new Set<Turn>()
   const overhead = createOverhead({ clock })
   let requests = 0
+  let unreadable = 0
   let quietSince = clock.monotonicMs()
 
   const session = performServerHandshake(socket, SESSION_OPTIONS)
   session.on('error', (error) => {
     record.refused(error instanceof TooMuchOverhead ? 'http2-overhead' : 'http2-grammar')
   })
-  const weigh = (): void => {
-    if (session.destroyed || overhead.add()) return
+  // The sockets of the edge may be half open, which means nothing in HTTP/2: the visitor has left.
+  socket.once('end', () => session.destroy())
+  const weigh = (times: number): void => {
+    if (session.destroyed || overhead.add(times)) return
     session.destroy(new TooMuchOverhead(), constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
-  session.on('ping', weigh)
-  session.on('remoteSettings', weigh)
+  session.on('ping', () => weigh(1))
+  session.on('remoteSettings', () => weigh(1))
+  /** Heads that are too long end before they are shown to us; but each has taken a number. */
+  const weighUnreadable = (): void => {
+    const begun = Math.ceil((session.state.lastProcStreamID ?? 0) / 2)
+    weigh(begun - requests - unreadable)
+    unreadable = begun - requests
+  }
 
   session.on('stream', (stream, headers, _flags, fields) => {
     // Of whom it was and why, `close` tells as well.
@@ -89,7 +98,7 @@ export function openHttp2Visit(
       const isWhole = stream.rstCode === constants.NGHTTP2_NO_ERROR
       if (isWhole && answer.status > 0) record.answered(answer.status, 'https')
       // What we broke off ourselves is no fault of the visitor's.
-      if (!isWhole && !answer.isBrokenOff) weigh()
+      if (!isWhole && !answer.isBrokenOff) weigh(1)
       answer.close({ isWhole })
     })
     if (requests >= REQUESTS_PER_CONNECTION_MAX) session.close()
@@ -99,8 +108,10 @@ export function openHttp2Visit(
 
   return {
     enforceDeadlines: () => {
+      if (session.destroyed) return
+      weighUnreadable()
       const now = clock.monotonicMs()
-      for (const turn of turns) if (isOverdue(turn, now)) turn.answer.breakOff()
+      for (const turn of turns) if (isOverdue(turn, now)) turn.answer.giveUp()
       const quietMax = requests === 0 ? HEAD_MS_MAX : KEEP_ALIVE_MS
       if (turns.size === 0 && now - quietSince >= quietMax) session.close()
     },

@@ -14,6 +14,8 @@ export interface StreamAnswer extends Answer {
   readonly isBrokenOff: boolean
   /** Since when it waits for the visitor to read on; `undefined` while it does not wait. */
   stalledSince(): number | undefined
+  /** Ends the stream, also where only the visitor's reading is missing. */
+  giveUp(): void
   /** The stream is gone; `isWhole` unless somebody has reset it. */
   close(how: { readonly isWhole: boolean }): void
 }
@@ -26,101 +28,130 @@ export interface StreamAnswerHow {
   readonly onFailure: (error: unknown) => void
 }
 
-export function createStreamAnswer(
-  stream: ServerHttp2Stream,
-  { isHead, clock, onFailure }: StreamAnswerHow,
-): StreamAnswer {
-  let left: (() => void) | undefined
-  let over: ((end: AnswerEnd) => void) | undefined
-  let bytes = 0
-  let status = 0
-  let isOver = false
-  let isBrokenOff = false
-  let movedAt = 0
+export function createStreamAnswer(stream: ServerHttp2Stream, how: StreamAnswerHow): StreamAnswer {
+  return new AnswerOnStream(stream, how)
+}
 
-  const mayHaveBody = ({ status }: AnswerHead): boolean =>
-    !isHead && status !== 204 && status !== 205 && status !== 304
-  const isGone = (): boolean => isOver || stream.closed || stream.destroyed
-  const open = (head: AnswerHead, endStream: boolean): boolean => {
-    if (isGone()) return false
+class AnswerOnStream implements StreamAnswer {
+  readonly #stream: ServerHttp2Stream
+  readonly #how: StreamAnswerHow
+  #left: (() => void) | undefined
+  #over: ((end: AnswerEnd) => void) | undefined
+  #bytes = 0
+  #status = 0
+  #isOver = false
+  #isBrokenOff = false
+  #movedAt = 0
+
+  constructor(stream: ServerHttp2Stream, how: StreamAnswerHow) {
+    this.#stream = stream
+    this.#how = how
+  }
+
+  get isOver(): boolean {
+    return this.#isOver || this.#stream.closed || this.#stream.destroyed
+  }
+
+  get status(): number {
+    return this.#status
+  }
+
+  get isBrokenOff(): boolean {
+    return this.#isBrokenOff
+  }
+
+  whenLeft(left: () => void): void {
+    this.#left = left
+  }
+
+  whenOver(over: (end: AnswerEnd) => void): void {
+    this.#over = over
+  }
+
+  send(head: AnswerHead, body: Buffer): void {
+    const hasBody = body.length > 0 && this.#mayHaveBody(head)
+    if (!this.#open(head, hasBody)) return
+    if (hasBody) {
+      this.#bytes = body.length
+      this.#stream.end(body)
+    }
+    this.#finish()
+  }
+
+  begin(head: AnswerHead): void {
+    this.#open(head, this.#mayHaveBody(head))
+  }
+
+  write(piece: Buffer): boolean {
+    if (this.isOver || this.#stream.writableEnded) return true
+    this.#bytes += piece.length
+    if (this.#stream.writableLength === 0) this.#movedAt = this.#how.clock.monotonicMs()
+    return this.#stream.write(piece)
+  }
+
+  whenDrained(more: () => void): void {
+    this.#stream.once('drain', more)
+  }
+
+  end(): void {
+    if (this.isOver) return
+    this.#stream.end()
+    this.#finish()
+  }
+
+  breakOff(): void {
+    if (!this.#isOver) this.#reset()
+  }
+
+  giveUp(): void {
+    if (!this.#isOver) this.#left?.()
+    this.#reset()
+  }
+
+  stalledSince(): number | undefined {
+    const { headersSent, writableLength, writableEnded, writableFinished } = this.#stream
+    const isWaiting = writableLength > 0 || (writableEnded && !writableFinished)
+    return isWaiting && headersSent ? this.#movedAt : undefined
+  }
+
+  close({ isWhole }: { readonly isWhole: boolean }): void {
+    if (!this.#isOver) this.#left?.()
+    this.#isOver = true
+    const end = { status: this.#status, bytes: this.#bytes }
+    this.#over?.({ ...end, isWhole: isWhole && !this.#isBrokenOff })
+  }
+
+  #mayHaveBody({ status }: AnswerHead): boolean {
+    return !this.#how.isHead && status !== 204 && status !== 205 && status !== 304
+  }
+
+  #open(head: AnswerHead, hasBody: boolean): boolean {
+    if (this.isOver) return false
     try {
-      stream.respond(fieldsFor(head), { endStream })
-      status = head.status
-      movedAt = clock.monotonicMs()
+      this.#stream.respond(fieldsFor(head), { endStream: !hasBody })
+      this.#status = head.status
+      this.#movedAt = this.#how.clock.monotonicMs()
       return true
     } catch (error) {
       // A field that HTTP/2 cannot write. The visitor sees that there is no answer.
-      onFailure(error)
-      breakOff()
+      this.#how.onFailure(error)
+      this.breakOff()
       return false
     }
   }
-  const finish = (): void => {
-    isOver = true
+
+  #finish(): void {
+    this.#isOver = true
+    const { endAfterHeaders, readableEnded } = this.#stream
     // Answered before the body was here: the rest is not wanted (§8.1), and no fault.
-    if (!stream.endAfterHeaders && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
-  }
-  const breakOff = (): void => {
-    if (isOver) return
-    isOver = true
-    isBrokenOff = true
-    // `close` would end the body properly before the reset: a part would be taken for the whole.
-    stream.destroy(new BrokenOff())
+    if (!endAfterHeaders && !readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR)
   }
 
-  return {
-    get isOver() {
-      return isGone()
-    },
-    get status() {
-      return status
-    },
-    get isBrokenOff() {
-      return isBrokenOff
-    },
-    whenLeft: (then) => {
-      left = then
-    },
-    whenOver: (then) => {
-      over = then
-    },
-    close: ({ isWhole }) => {
-      if (!isOver) left?.()
-      isOver = true
-      over?.({ status, bytes, isWhole: isWhole && !isBrokenOff })
-    },
-    send: (head, body) => {
-      const hasBody = body.length > 0 && mayHaveBody(head)
-      if (!open(head, !hasBody)) return
-      if (hasBody) {
-        bytes = body.length
-        stream.end(body)
-      }
-      finish()
-    },
-    begin: (head) => {
-      open(head, !mayHaveBody(head))
-    },
-    write: (piece) => {
-      if (isGone() || stream.writableEnded) return true
-      bytes += piece.length
-      if (stream.writableLength === 0) movedAt = clock.monotonicMs()
-      return stream.write(piece)
-    },
-    whenDrained: (more) => {
-      stream.once('drain', more)
-    },
-    end: () => {
-      if (isGone()) return
-      stream.end()
-      finish()
-    },
-    breakOff,
-    stalledSince: () => {
-      const isWaiting =
-        stream.writableLength > 0 || (stream.writableEnded && !stream.writableFinished)
-      return isWaiting && stream.headersSent ? movedAt : undefined
-    },
+  #reset(): void {
+    this.#isOver = true
+    this.#isBrokenOff = true
+    // `close` would end the body properly before the reset: a part would be taken for the whole.
+    this.#stream.destroy(new BrokenOff())
   }
 }
 
