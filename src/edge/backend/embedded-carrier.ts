@@ -14,17 +14,23 @@ export function createEmbeddedCarrier({
   readonly backend: Backend
   readonly record: Pick<EdgeRecord, 'failed'>
 }): Carrier {
-  const answerTo = async (passage: Passage): Promise<WholeAnswer> => {
+  const brokenBy = (error: unknown): WholeAnswer => {
+    record.failed('answering a request', error)
+    return lastPageOf(BROKEN)
+  }
+  const written = (response: EdgeResponse): WholeAnswer => {
     try {
-      return wholeOf(await backend.handle(toEdgeRequest(passage)))
+      return wholeOf(response)
     } catch (error) {
-      record.failed('answering a request', error)
-      return lastPageOf(BROKEN)
+      return brokenBy(error)
     }
   }
   return {
     carry: (passage, answer) => {
-      void answerTo(passage).then((whole) => sendWhole(answer, whole))
+      void backend.handle(toEdgeRequest(passage)).then(
+        (response) => sendWhole(answer, written(response)),
+        (error: unknown) => sendWhole(answer, brokenBy(error)),
+      )
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { ShedReason } from '../../telemetry/index.ts'
-import { FIRST_HEAD_MS_MAX, READ_BYTES_MIN, READ_WINDOW_MS } from '../limits.ts'
+import { FIRST_HEAD_MS_MAX, READ_BYTES_MIN, READ_WINDOW_MS, SECURED_MS_MAX } from '../limits.ts'
 import { chooseToShed, type SeatFacts } from './shedding-plan.ts'
 
 /** An open connection, as its readers know it. */
@@ -118,6 +118,11 @@ class TakenSeat implements Seat, SeatFacts {
   serves(answer: Served): void {
     this.hasAsked = true
     // Over HTTP/1.1 there is one at a time; over HTTP/2 as many as streams.
+    const [last] = this.#answers
+    if (this.#answers.length === 1 && last?.isOver) {
+      this.#answers[0] = answer
+      return
+    }
     if (!this.isServed) this.#answers.length = 0
     this.#answers.push(answer)
   }
@@ -127,7 +132,7 @@ class TakenSeat implements Seat, SeatFacts {
     if (read !== this.#read) this.lastActiveMs = nowMs
     this.#read = read
     const outer = this.#outer
-    if (!outer) return 'moves-on'
+    if (!outer) return nowMs - this.sinceMs >= SECURED_MS_MAX ? 'late' : 'moves-on'
     if (!this.hasAsked && nowMs - outer.sinceMs >= FIRST_HEAD_MS_MAX) return 'late'
     return this.#lookAtReading(outer.socket, nowMs)
   }

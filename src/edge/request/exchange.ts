@@ -1,10 +1,11 @@
-import { type Clock, newId, type Random, unreachable } from '../../kernel/index.ts'
+import { type Clock, type Random, unreachable } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Answer } from './answer.ts'
 import type { Decide, Decision, Refusal } from './decision.ts'
 import { lastPageOf, type Page, pageOf, proofOf, sendWhole } from './pages.ts'
 import type { Asked, Carrier, Passage } from './passage.ts'
+import { createRequestIds } from './request-id.ts'
 
 /** One request and its answer, from head to backend, whoever read the head. */
 export interface Exchange {
@@ -34,6 +35,7 @@ export function createExchange({
   readonly clock: Clock
   readonly random: Random
 }): Exchange {
+  const nextId = createRequestIds({ clock, random })
   const refuse: Exchange['refuse'] = (answer, { rule, page }) => {
     record.refused(rule)
     sendWhole(answer, lastPageOf(page))
@@ -71,9 +73,11 @@ export function createExchange({
   return {
     serve: (asked, answer, carry) => {
       const startedMs = clock.monotonicMs()
-      const passage: Passage = { ...asked, requestId: newId({ clock, random }) }
+      const { method, hostname, target, lines, userAgent, connection } = asked
+      const requestId = nextId(startedMs)
+      const passage = { method, hostname, target, lines, userAgent, connection, requestId }
       answer.whenOver((end) => accessLog.answered(passage, startedMs, end))
-      asked.connection.arrival.seat?.serves(answer)
+      connection.arrival.seat?.serves(answer)
       const decision = decideNow(decide, passage, broken)
       if (decision instanceof Promise) {
         void decision.catch(broken).then((made) => follow(made, passage, answer, carry))
