@@ -93,6 +93,13 @@ export const SOCKET_IDLE_MS_MAX = 65_000
 /** Requests of one connection, after which it is closed so that no worker keeps a peer for ever. */
 export const REQUESTS_PER_CONNECTION_MAX = 10_000
 
+/** Accept to the end of the handshake, which itself may take 5 s (`net`) from its first bytes on. */
+export const SECURED_MS_MAX = 6000
+/** Above that many strangers a second, hellos are looked at before TLS is made for them. */
+export const STRANGERS_PER_SECOND_MAX = 100
+/** And for so long after the last second with that many. */
+export const STRANGERS_MS_MIN = 10_000
+
 /** A handshake with ourselves: needs 2 ms; the machine may be busy. */
 export const SELF_HANDSHAKE_MS_MAX = 5000
 

@@ -9,6 +9,8 @@ export type HandshakeResult =
   | 'no-sni'
   | 'unknown-sni'
   | 'no-certificate'
+  /** The client speaks nothing newer than TLS 1.1. */
+  | 'legacy-version'
   | 'timeout'
   | 'protocol-error'
   | 'aborted'

@@ -63,6 +63,7 @@ describe('a handshake', () => {
   it.each(['-tls1', '-tls1_1'])('refuses %s', async (version) => {
     const seen = await openssl(under.httpsPort, OURS, [version, '-cipher', 'ALL:@SECLEVEL=0'])
     expect(seen.stdout).toContain('no peer certificate available')
+    expect(await under.metric('postern_handshakes_total')).toContain('legacy-version')
   })
 
   it('refuses to renegotiate', async () => {
