@@ -52,10 +52,8 @@ export interface LinkRescue {
   answerFor(request: RescueRequest): Promise<EdgeResponse | undefined>
 }
 
-/** A request that the backend let down. */
+/** A request that the backend let down; a first attempt may have told it the request's id already. */
 export interface RescueRequest extends EdgeRequest {
-  /** What a first attempt may have told the backend already. */
-  readonly requestId: string
   /** The port that the visitor came to. */
   readonly port: number
 }

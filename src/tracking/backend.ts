@@ -1,4 +1,4 @@
-import { type Clock, type Hostname, newId, type Random } from '../kernel/index.ts'
+import type { Clock, Hostname } from '../kernel/index.ts'
 import type { TrackingRecord } from '../telemetry/index.ts'
 import type { HitRecorder } from './hit-recorder.ts'
 import type { LinkKeys } from './link-keys.ts'
@@ -12,6 +12,8 @@ export interface TrackingRequest {
   readonly target: string
   readonly address: string
   readonly userAgent: string
+  /** Unlike any other's; becomes the id of the hit. */
+  readonly requestId: string
 }
 
 /** A whole answer. */
@@ -33,22 +35,21 @@ export function createTrackingBackend({
   keys,
   hits,
   clock,
-  random,
   record,
 }: {
   readonly keys: Pick<LinkKeys, 'all' | 'refresh'>
   readonly hits: Pick<HitRecorder, 'add'>
   readonly clock: Clock
-  readonly random: Random
   readonly record: Pick<TrackingRecord, 'linkRefused'>
 }): TrackingBackend {
   const open = createLinkOpener(keys)
 
   return {
     handle: async (request) => {
-      const { method, hostname, target, address } = request
+      const { method, hostname, target, address, requestId } = request
       if (method !== 'GET' && method !== 'HEAD') return METHOD_NOT_ALLOWED
-      const opened = await open(hostname, target)
+      const opening = open(hostname, target)
+      const opened = opening instanceof Promise ? await opening : opening
       if (opened.kind === 'refused') {
         record.linkRefused(opened.why)
         return NOT_FOUND
@@ -57,7 +58,7 @@ export function createTrackingBackend({
       // HEAD answers alike and counts nothing: link checkers send it, people do not.
       if (method === 'GET') {
         await hits.add({
-          id: newId({ clock, random }),
+          id: requestId,
           at: clock.now(),
           kind: link.kind,
           hostname,

@@ -1,14 +1,11 @@
-import type { Clock, Hostname } from '../kernel/index.ts'
+import type { Clock } from '../kernel/index.ts'
 import { answerTo, type TrackingRequest, type TrackingResponse, userAgentOf } from './backend.ts'
 import type { HitRecorder } from './hit-recorder.ts'
 import type { LinkKeys } from './link-keys.ts'
 import { createLinkOpener } from './link-opener.ts'
 
-/** A visitor's request that the operator's backend did not answer. */
+/** A visitor's request that the operator's backend did not answer, but may have seen. */
 export interface RescueRequest extends TrackingRequest {
-  readonly hostname: Hostname
-  /** Becomes the id of the hit: the backend may have seen it with a first attempt. */
-  readonly requestId: string
   readonly secure: boolean
   readonly port: number
 }

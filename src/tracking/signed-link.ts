@@ -40,8 +40,8 @@ export type OpenedLink =
 
 const REFERENCE = /^[\x20-\x7e]{0,64}$/
 const PATH = /^\/([co])\/([A-Za-z0-9_-]{8})\/([A-Za-z0-9_-]{0,2800})\/([A-Za-z0-9_-]{22})$/
-/** 128 bits: RFC 2104 §5 asks for at least half of the hash, and 80 bits. */
-const MAC_BYTES = 16
+/** 128 bits in base64url: RFC 2104 §5 asks for at least half of the hash, and 80 bits. */
+const MAC_CHARACTERS = 22
 const LETTER_BY_KIND = { click: 'c', open: 'o' } as const
 
 /**
@@ -96,13 +96,25 @@ function parseContent(letter: string, content: string): Link | undefined {
   return { kind: 'click', target, reference }
 }
 
-/** No part has a line feed in it, so no two links give the same text. */
+/**
+ * No part has a line feed in it, so no two links give the same text. The digest is asked for as text
+ * and cut: a Buffer for it costs half as much again as the whole HMAC (measured: 4 µs instead of 6).
+ */
 function macOf(
   { letter, key, payload }: { letter: string; key: LinkKey; payload: string },
   hostname: Hostname,
 ): string {
-  return createHmac('sha256', key.secret)
-    .update(['postern/link/1', letter, key.id, hostname, payload].join('\n'))
-    .digest()
-    .toString('base64url', 0, MAC_BYTES)
+  const digest = createHmac('sha256', key.secret)
+    .update(`postern/link/1\n${letter}\n${key.id}\n${hostname}\n${payload}`)
+    .digest('base64url')
+  // The last character holds two bits of the MAC; the other four are the next byte's.
+  return digest.slice(0, MAC_CHARACTERS - 1) + LAST_CHARACTERS[lastBits(digest)]
 }
+
+function lastBits(digest: string): number {
+  return BASE64URL.indexOf(digest.charAt(MAC_CHARACTERS - 1)) >> 4
+}
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+/** Base64 of two bits, and of four that are zero. */
+const LAST_CHARACTERS = 'AQgw'

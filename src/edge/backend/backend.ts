@@ -14,6 +14,8 @@ export interface EdgeRequest {
   readonly userAgent: string
   /** Whether it came over TLS. */
   readonly secure: boolean
+  /** Unlike any other's. */
+  readonly requestId: string
 }
 
 /** A whole answer. The edge adds `Content-Length`, `Date` and `Connection`. */

@@ -40,10 +40,11 @@ function toEdgeRequest({
   hostname,
   target,
   userAgent,
+  requestId,
   connection: { arrival },
 }: Passage): EdgeRequest {
   const { address, secure } = arrival
-  return { method, hostname, target, address, userAgent, secure }
+  return { method, hostname, target, address, userAgent, secure, requestId }
 }
 
 /** What no value of a field may have: it would be read as more fields, or cut to a byte that is. */

@@ -143,6 +143,7 @@ describe('a request in clear', () => {
         target: '/a?b=c',
         address: '127.0.0.1',
         userAgent: 'Mail',
+        requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
         secure: false,
       },
     ])

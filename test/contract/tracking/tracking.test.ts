@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import {
   type Hostname,
+  newId,
   parseWireHostname,
   systemClock,
   systemRandom,
@@ -59,11 +60,13 @@ async function openTracking(store: Store) {
     keys,
     hits,
     clock: systemClock,
-    random: systemRandom,
     record,
   })
   const ask = (target: string, method = 'GET') =>
-    backend.handle({ method, hostname: HOST, target, address: '192.0.2.1', userAgent: 'Mail/1' })
+    backend.handle({
+      ...{ method, hostname: HOST, target, address: '192.0.2.1', userAgent: 'Mail/1' },
+      requestId: newId(outside),
+    })
   const stored = async (request: HitWishes): Promise<HitPage> => {
     await mover.catchUp()
     return await readHits(store, request)
