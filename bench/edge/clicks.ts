@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { BenchReport, Figure } from '../support/figures.ts'
 import type { Table } from '../support/tables.ts'
 import { startTrackingBackend } from './backends.ts'
-import { type LoadReport, runLoad, writeTargets } from './load.ts'
+import { type LoadReport, runLoad, warmUp, writeTargets } from './load.ts'
 import { startHaproxy } from './peers/haproxy.ts'
 import { startNginx } from './peers/nginx.ts'
 import type { StartPeer } from './peers/peer.ts'
@@ -39,6 +39,9 @@ export async function measureClicks(world: World, plan: TrafficPlan): Promise<Be
     ways.map(({ name }) => [name, new Map(MODES.map((mode) => [mode, []]))]),
   )
   for (const mode of MODES) {
+    for (const { port, targetsFile } of ways) {
+      await warmUp({ client: world.client, mode, port, targetsFile, pids: [] })
+    }
     await interleave(ways, plan.rounds, async ({ name, port, pids, targetsFile }) => {
       const { client, warmupSeconds, seconds } = plan
       const report = await runLoad({

@@ -1,7 +1,7 @@
 import type { Aim, Figure } from '../support/figures.ts'
 import { residentMb } from '../support/process-tree.ts'
 import type { Table } from '../support/tables.ts'
-import { type LoadMode, type LoadReport, runLoad } from './load.ts'
+import { type LoadMode, type LoadReport, runLoad, warmUp } from './load.ts'
 import type { Peer } from './peers/peer.ts'
 import { interleave, medianOf, pairedRatio, sum } from './statistics.ts'
 
@@ -38,6 +38,10 @@ export async function measureTraffic(
 ): Promise<readonly Seen[]> {
   const seen = new Map(contenders.map((contender) => [contender, nothingSeen(contender)]))
   for (const mode of MODES) {
+    for (const { peer, targetsFile, method } of contenders) {
+      const { client } = plan
+      await warmUp({ client, mode, targetsFile, method, port: peer.httpsPort, pids: [] })
+    }
     await interleave(contenders, plan.rounds, async (contender, round) => {
       const { peer, targetsFile, method } = contender
       const { client, warmupSeconds, seconds } = plan

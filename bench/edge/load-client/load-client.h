@@ -30,6 +30,7 @@ struct options {
   int tls_version;
   double warmup_s;
   double measured_s;
+  uint64_t operations_max;
   int pids[PIDS_MAX];
   int pid_count;
 };

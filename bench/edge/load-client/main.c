@@ -3,7 +3,7 @@
  *
  *   load-client --mode keep-alive|full|resumed|single-use --port P --targets FILE [--ca FILE]
  *               [--visitors N] [--addresses N] [--status S] [--method M] [--header LINE]...
- *               [--tls 1.2|1.3] [--warmup SECONDS] [--seconds SECONDS] [--pid PID]...
+ *               [--tls 1.2|1.3] [--warmup SECONDS] [--seconds SECONDS] [--operations MAX] [--pid PID]...
  *
  * FILE has one "hostname path" a line. Latency: from the request to the whole answer (keep-alive), else from
  * connect() to the whole answer. `--pid`: processes whose CPU time is read at both ends of the span. */
@@ -47,7 +47,8 @@ static const struct option OPTIONS[] = {
     {"status", required_argument, NULL, 's'},   {"method", required_argument, NULL, 'M'},
     {"header", required_argument, NULL, 'h'},   {"tls", required_argument, NULL, 'T'},
     {"warmup", required_argument, NULL, 'w'},   {"seconds", required_argument, NULL, 'd'},
-    {"pid", required_argument, NULL, 'P'},      {NULL, 0, NULL, 0},
+    {"pid", required_argument, NULL, 'P'},      {"operations", required_argument, NULL, 'o'},
+    {NULL, 0, NULL, 0},
 };
 
 static const char *const MODES[] = {"keep-alive", "full", "resumed", "single-use"};
@@ -81,6 +82,7 @@ static void take_option(struct options *options, int letter, const char *value) 
     case 'T': options->tls_version = strcmp(value, "1.2") == 0 ? TLS1_2_VERSION : TLS1_3_VERSION; break;
     case 'w': options->warmup_s = atof(value); break;
     case 'd': options->measured_s = atof(value); break;
+    case 'o': options->operations_max = strtoull(value, NULL, 10); break;
     case 'P':
       if (options->pid_count == PIDS_MAX) give_up("too many processes");
       options->pids[options->pid_count] = atoi(value);
@@ -100,6 +102,7 @@ static struct options parse_options(int count, char **arguments) {
       .tls_version = TLS1_3_VERSION,
       .warmup_s = 0.5,
       .measured_s = 3,
+      .operations_max = UINT64_MAX,
   };
   for (int letter; (letter = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1;) {
     take_option(&options, letter, optarg);
@@ -108,11 +111,11 @@ static struct options parse_options(int count, char **arguments) {
   return options;
 }
 
-static void serve_events_until(int epoll, uint64_t deadline_us) {
+static void serve_events_until(int epoll, uint64_t deadline_us, uint64_t operations_max) {
   struct epoll_event events[EVENTS_AT_ONCE];
   for (;;) {
     uint64_t now = now_us();
-    if (now >= deadline_us) return;
+    if (now >= deadline_us || counts.operations >= operations_max) return;
     int timeout_ms = (int)((deadline_us - now) / 1000u) + 1;
     int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, timeout_ms);
     if (count < 0 && errno != EINTR) give_up("epoll: %s", strerror(errno));
@@ -155,7 +158,7 @@ int main(int count, char **arguments) {
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   prepare_visitors(&options, &targets, epoll);
   for (int index = 0; index < options.visitors; index += 1) start_visit(create_visitor());
-  serve_events_until(epoll, now_us() + (uint64_t)(options.warmup_s * 1e6));
+  serve_events_until(epoll, now_us() + (uint64_t)(options.warmup_s * 1e6), UINT64_MAX);
 
   memset(&counts, 0, sizeof counts);
   forget_latencies();
@@ -165,7 +168,7 @@ int main(int count, char **arguments) {
   }
   uint64_t own_us = own_cpu_us();
   uint64_t began_us = now_us();
-  serve_events_until(epoll, began_us + (uint64_t)(options.measured_s * 1e6));
+  serve_events_until(epoll, began_us + (uint64_t)(options.measured_s * 1e6), options.operations_max);
   uint64_t span_us = now_us() - began_us;
   for (int index = 0; index < options.pid_count; index += 1) {
     server_us[index] = cpu_time_of(options.pids[index]) - server_us[index];
