@@ -72,21 +72,20 @@ export class GateConnection implements Wire {
     socket.on('close', this.#onClose)
   }
 
-  /** Ends it if nothing is under way. */
+  /**
+   * Ends it if nothing is under way. One on which nothing was asked yet is left to its deadline: a
+   * visitor who has just shaken hands is about to ask, and would see a broken link.
+   */
   endIfIdle(): void {
-    if (!this.#answer && this.#text === '') this.#close()
+    if (!this.#answer && this.#text === '' && this.#requests > 0) this.#close()
   }
 
   /** Ends what has taken too long. To be called now and then: no timer runs for a request. */
   endIfLate(nowMs: number): void {
-    if (this.#isOver) {
-      // It was told to go, and its last bytes have not left since the look before.
-      if (!this.#hasMoved()) this.socket.destroy()
-      return
-    }
-    if (this.#answer && this.#hasMoved()) this.#dueMs = nowMs + SOCKET_IDLE_MS_MAX
+    const isBusy = this.#answer !== undefined || this.#isOver
+    if (isBusy && this.#hasMoved()) this.#dueMs = nowMs + SOCKET_IDLE_MS_MAX
     if (nowMs < this.#dueMs) return
-    if (this.#answer) this.socket.destroy()
+    if (isBusy) this.socket.destroy()
     else if (this.#text === '' && this.#requests > 0) this.#close()
     else this.#refuse(LATE)
   }
@@ -104,6 +103,7 @@ export class GateConnection implements Wire {
   done({ status, end }: HowDone): void {
     this.#answer = undefined
     if (end === 'broken') {
+      this.#isOver = true
       this.socket.destroy()
       return
     }
@@ -230,16 +230,21 @@ export class GateConnection implements Wire {
   }
 
   #refuse(page: Page): void {
-    this.#isOver = true
-    this.#forget()
+    this.#leave()
     this.#room.refused()
     writeLastPage(this.socket, page)
   }
 
   #close(): void {
+    this.#leave()
+    this.socket.destroySoon()
+  }
+
+  /** Nothing more is read; what was written may take its time to arrive. */
+  #leave(): void {
     this.#isOver = true
     this.#forget()
-    this.socket.destroySoon()
+    this.#dueMs = this.#room.nowMs() + SOCKET_IDLE_MS_MAX
   }
 
   #hasMoved(): boolean {
