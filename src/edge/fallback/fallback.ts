@@ -43,7 +43,7 @@ export function createFallback(deps: FallbackDeps): Fallback {
   }
 
   const server = createReader(upgrade ? 'tunnelled' : 'ignored')
-  for (const event of ['request', 'checkContinue'] as const) {
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
     server.on(event, (request, response) => {
       turns.enqueue(visitOf(request.socket), { request, response })
     })

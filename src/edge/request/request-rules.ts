@@ -21,6 +21,7 @@ export type BrokenRule =
   | 'too-many-fields'
   | 'field-name'
   | 'field-value'
+  | 'expectation'
   | 'host'
   | 'target'
   | 'authority'
@@ -69,6 +70,9 @@ export function judgeRequest(head: RequestHead): RequestVerdict {
   if (typeof target !== 'string') return target
   const body = framingOf(head)
   if (typeof body !== 'string') return body
+  if (valuesOf(head.fields, 'expect').some((value) => value.toLowerCase() !== '100-continue')) {
+    return refuse(417, 'expectation', 'What is expected here cannot be promised.')
+  }
   return { kind: 'accepted', hostname, target, body, upgrade: upgradeOf(head) }
 }
 

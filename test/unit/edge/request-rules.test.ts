@@ -56,6 +56,7 @@ describe('a refused request', () => {
       Partial<RequestHead> & { more?: readonly string[] },
     ])[] = [
       ['version', { version: '2.0' }],
+      ['expectation', { more: ['Expect', '100-continue, x'] }],
       ['version', { version: '0.9' }],
       ['method', { method: 'TRACE' }],
       ['method', { method: 'get' }],

@@ -13,6 +13,8 @@ export interface Seen extends Reading {
   readonly from: string
   /** All of its body came. */
   readonly isWhole: boolean
+  /** Values by lower-case name, where the backend keeps them. */
+  readonly fields?: ReadonlyMap<string, readonly string[]>
 }
 
 /** What a backend was sent. */
@@ -74,7 +76,7 @@ function answerAll(socket: Socket, received: string, { seen, violations }: Recor
     const { method, target, host, body, fields, bytes } = reading.request
     const from = (fields.get('x-forwarded-for') ?? []).join()
     const serial = seen.length
-    seen.push({ serial, from, method, target, host, body, isWhole: true })
+    seen.push({ serial, from, method, target, host, body, isWhole: true, fields })
     const text = `saw ${serial}`
     const head = `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n${SERIAL_FIELD}: ${serial}\r\n\r\n`
     socket.write(method === 'HEAD' ? head : head + text)
