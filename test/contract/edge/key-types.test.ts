@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { curl, openssl } from '../../support/clients.ts'
+import { aTicketKey } from '../../support/ticket-keys.ts'
 import { ca, type EdgeUnderTest, OTHER, OURS, openEdge, statusOf } from './support.ts'
 
 // One server, a host with a P-256 certificate (OURS) and one with an RSA certificate (OTHER). What
@@ -20,6 +21,7 @@ beforeAll(async () => {
   caFile = join(folder, 'root.pem')
   await writeFile(caFile, ca.rootPem)
   under = await openEdge()
+  under.edge.useTicketKeys([aTicketKey(7)])
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const keyPem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   under.certificates.set(OTHER, { ...ca.issue(OTHER, { privateKey }), keyPem })
