@@ -97,7 +97,10 @@ export interface EdgeDeps {
 /** Puts the edge together; nothing listens before `listen`. */
 export function createEdge(
   deps: EdgeDeps,
-  options: Pick<EdgeOptions, 'httpPolicy' | 'sharedAddresses' | 'accessLog' | 'accessLogDetails'>,
+  options: Pick<
+    EdgeOptions,
+    'name' | 'httpPolicy' | 'sharedAddresses' | 'accessLog' | 'accessLogDetails'
+  >,
 ): Edge {
   const { certificates, membership, record, clock, random } = deps
   const visits = createVisitBook()

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type Hostname, parseWireHostname } from '../../kernel/index.ts'
 import type { Seat } from '../listen/seats.ts'
+import { type TlsFacts, tlsFactsOf } from '../tls/tls-facts.ts'
 
 /** What is known of a connection before its first byte is read. */
 export interface Arrival {
@@ -14,6 +15,8 @@ export interface Arrival {
   readonly address: string
   /** The port it came to. */
   readonly port: number
+  /** What TLS agreed on, read when it is wanted; absent in clear. */
+  readonly tls?: (() => TlsFacts) | undefined
   /** Where it is noted that a request is being answered; absent for a handshake with ourselves. */
   readonly seat?: Seat | undefined
 }
@@ -40,6 +43,7 @@ export function arrivalOf(socket: Socket, seat?: Seat): Arrival {
     servername: name === undefined ? undefined : parseWireHostname(name),
     address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
     port: socket.localPort ?? 0,
+    tls: secure ? () => tlsFactsOf(socket) : undefined,
     seat,
   }
 }

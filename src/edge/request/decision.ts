@@ -5,13 +5,14 @@ import {
   type ChallengeResponder,
   readChallengePath,
 } from './challenge-responder.ts'
+import { ownPage } from './own-pages.ts'
 import { isOurs, mayCarry } from './ownership.ts'
 import type { Page } from './pages.ts'
 import type { Asked } from './passage.ts'
 import type { VisitBook } from './visits.ts'
 
-//  head ──► rules ──► this connection's host? ──► challenge? ──► ours? ──► policy ──► backend
-//            400           421                      200           421       308
+//  head ──► rules ──► this connection's host? ──► challenge? ──► ours? ──► policy ─┬─► backend
+//            400           421                      200           421       308     └─► own page
 
 /** What becomes of a request that the rules let through. */
 export type Decision =
@@ -41,7 +42,10 @@ export type Decide = (asked: Asked) => Decision | Promise<Decision>
 /** Decides on accepted requests: whose they are, and whether a backend is to see them. */
 export function createDecide(
   { membership, certificates, sni, challenges, visits }: DecisionDeps,
-  { httpPolicy }: { readonly httpPolicy: 'serve' | 'redirect' },
+  {
+    httpPolicy,
+    name,
+  }: { readonly httpPolicy: 'serve' | 'redirect'; readonly name?: string | undefined },
 ): Decide {
   const proofFor = async (
     { method, hostname }: Asked,
@@ -74,7 +78,11 @@ export function createDecide(
     return following(isOurs(membership, hostname), (ours) => {
       if (!ours) return NOT_OURS
       visits.note(hostname)
-      return policyFor(asked)
+      const decision = policyFor(asked)
+      if (hostname !== name) return decision
+      return following(decision, (made) =>
+        made.kind === 'carry' ? { kind: 'answer', page: ownPage(asked) } : made,
+      )
     })
   }
 }

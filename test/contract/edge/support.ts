@@ -54,6 +54,7 @@ export interface EdgeUnderTest extends AsyncDisposable {
 
 export async function openEdge({
   backend,
+  name,
   httpPolicy = 'serve',
   accessLog = 0,
   accessLogDetails = [],
@@ -63,6 +64,8 @@ export async function openEdge({
   sharedAddresses = '127.0.0.1',
 }: {
   readonly backend?: BackendTarget
+  /** The edge name; it needs to be one of the hosts. */
+  readonly name?: string
   readonly httpPolicy?: 'serve' | 'redirect'
   readonly accessLog?: number
   readonly accessLogDetails?: ('targets' | 'addresses' | 'agents')[]
@@ -129,7 +132,10 @@ export async function openEdge({
       },
       resources: { ...readResources({ processes: 1 }), ...resources },
     },
-    { httpPolicy, sharedAddresses, accessLog, accessLogDetails },
+    {
+      ...{ httpPolicy, sharedAddresses, accessLog, accessLogDetails },
+      ...(name === undefined ? {} : { name: host(name) }),
+    },
   )
   const local = [{ host: '0.0.0.0', port: 0 }]
   const bound = await edge.listen({ http: local, https: local }, { reusePort: true })
