@@ -1,5 +1,6 @@
 import type { Server } from 'node:tls'
 import type { Random } from '../../kernel/index.ts'
+import { createTicketPairs, type TicketPairs } from './ticket-pairs.ts'
 import type { TicketRing } from './ticket-ring.ts'
 
 // RFC 5077 §4 recommends the form of a ticket; RFC 8446 §4.6.1 says how TLS 1.3 hands it out.
@@ -26,7 +27,11 @@ export function installTicketHook(
   if (typeof context !== 'object' || context === null || typeof enable !== 'function') {
     return 'one-key'
   }
-  Reflect.set(context, 'onticketkeycallback', createTicketCallback({ ring, random }))
+  const pairs = createTicketPairs()
+  server.on('secureConnection', (socket) => {
+    pairs.over({ isPairDue: socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused() })
+  })
+  Reflect.set(context, 'onticketkeycallback', createTicketCallback({ ring, random, pairs }))
   Reflect.apply(enable, context, [])
   return 'ring'
 }
@@ -48,13 +53,15 @@ const IV_BYTES = 16
 function createTicketCallback({
   ring,
   random,
+  pairs,
 }: {
   readonly ring: TicketRing
   readonly random: Pick<Random, 'bytes'>
+  readonly pairs: TicketPairs
 }): (name: Buffer, iv: Buffer, isSealing: boolean) => TicketAnswer {
   return (name, _iv, isSealing) => {
     if (isSealing) {
-      const key = ring.sealing()
+      const key = pairs.isSecond() ? undefined : ring.sealing()
       if (!key) return [REFUSED, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
       return [SEALED, key.hmacKey, key.aesKey, key.name, random.bytes(IV_BYTES)]
     }

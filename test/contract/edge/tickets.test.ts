@@ -40,6 +40,20 @@ describe('a client that uses each ticket once', () => {
     },
   )
 
+  it('does so among others, of both versions', async () => {
+    const ports = [first.httpsPort, second.httpsPort]
+    const resumed = await Promise.all(
+      (['TLSv1.3', 'TLSv1.2', 'TLSv1.3', 'TLSv1.2', 'TLSv1.3', 'TLSv1.2'] as const).map((version) =>
+        countResumptions(ports, OURS, { visits: 10, version }),
+      ),
+    )
+    expect(resumed).toEqual([10, 10, 10, 10, 10, 10])
+  })
+
+  it('is given one ticket to begin with, and not two', async () => {
+    expect((await visit(first.httpsPort, OURS)).tickets).toHaveLength(1)
+  })
+
   it('is given a new ticket with each resumption', async () => {
     const { tickets } = await visit(first.httpsPort, OURS)
     const session = tickets.at(-1)
