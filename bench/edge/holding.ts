@@ -4,7 +4,7 @@ import type { IssuedCertificate } from '../../test/support/certificates.ts'
 import { freePort } from '../../test/support/test-authority.ts'
 import { firstHandshake } from '../support/handshake.ts'
 import { hostnameOf, prepareStore } from '../support/prepared-store.ts'
-import { residentMb } from '../support/process-tree.ts'
+import { ownMb, residentMb } from '../support/process-tree.ts'
 import { type LoadReport, runLoad, writeTargets } from './load.ts'
 import type { Peer, StartPeer } from './peers/peer.ts'
 import { type PosternPeer, startPosternPeer } from './peers/postern.ts'
@@ -16,7 +16,9 @@ import type { World } from './world.ts'
 export interface Holding {
   /** From starting the process to the first verified handshake, for the last host. */
   readonly startMs: number
+  /** Resident memory of its worker, how much of that is the worker's alone, and of all processes. */
   readonly workerMb: number
+  readonly ownMb: number
   readonly allMb: number
   /** Visits to hosts nobody had visited before; too few hosts for that below 10,000. */
   readonly cold: LoadReport | undefined
@@ -139,9 +141,10 @@ async function lookAt(
   count: number,
 ): Promise<Omit<Holding, 'startMs' | 'addMs'>> {
   const workerMb = await residentMb(peer.worker)
+  const own = await ownMb(peer.worker)
   const allMb = sum(await Promise.all(peer.pids.map(residentMb)))
   const cold = count < COLD_FROM_HOSTS ? undefined : await visitCold(world, plan, peer, count)
-  return { workerMb, allMb, cold, visitedMb: await residentMb(peer.worker) }
+  return { workerMb, ownMb: own, allMb, cold, visitedMb: await residentMb(peer.worker) }
 }
 
 async function visitCold(
