@@ -37,17 +37,32 @@ export interface HeadReader {
 
 /** Values of `Host` remembered with what they mean; one that is new costs a microsecond. */
 const AUTHORITIES_MAX = 4096
+/** Names of visitors' programs remembered: the common ones, at most half a megabyte of them. */
+const AGENTS_MAX = 1024
+/** Longer ones are rare, and copied each time. */
+const AGENT_CHARACTERS_MAX = 512
 
 export function createHeadReader(): HeadReader {
   const hostnames = new Map<string, Hostname>()
   const toHostname = (authority: string): Hostname | undefined => {
     const known = hostnames.get(authority)
     if (known !== undefined) return known
-    const hostname = hostnameOf(authority)
+    const own = copyOf(authority)
+    const hostname = hostnameOf(own)
     if (hostname === undefined) return undefined
     if (hostnames.size >= AUTHORITIES_MAX) hostnames.clear()
-    hostnames.set(authority, hostname)
+    hostnames.set(own, hostname)
     return hostname
+  }
+  const agents = new Map<string, string>()
+  const ownAgent = (agent: string): string => {
+    const known = agents.get(agent)
+    if (known !== undefined) return known
+    const own = copyOf(agent)
+    if (own.length > AGENT_CHARACTERS_MAX) return own
+    if (agents.size >= AGENTS_MAX) agents.clear()
+    agents.set(own, own)
+    return own
   }
 
   return {
@@ -66,12 +81,20 @@ export function createHeadReader(): HeadReader {
         hostname,
         target: start.target,
         lines: toHeaderLines(fields.lines),
-        userAgent: fields.userAgent,
+        userAgent: ownAgent(fields.userAgent),
         keepsAlive: fields.connection !== 'close',
         bytes,
       }
     },
   }
+}
+
+/**
+ * A slice keeps alive what it was cut from. Hostnames are remembered, and so are the agents of hits
+ * that wait for a disk: none of them may hold a whole head.
+ */
+function copyOf(slice: string): string {
+  return Buffer.from(slice, 'latin1').toString('latin1')
 }
 
 /** The reading of a part ends early: more bytes could make it plain, or none could. */

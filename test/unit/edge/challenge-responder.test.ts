@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   createChallengeResponder,
@@ -46,6 +47,50 @@ describe("the CA's corner", () => {
   ])('%s is elsewhere', (target) => {
     expect(readChallengePath(target).kind).toBe('elsewhere')
   })
+})
+
+const piece = fc.oneof(
+  fc.constantFrom('/', '//', '/.', '/..', '/.well-known', 'acme-challenge', '?', '%', '%2', '%25'),
+  fc.constantFrom(
+    '%61',
+    '%2D',
+    '%2e',
+    '%5c',
+    '\\',
+    'ACME-',
+    'Challenge',
+    '/%2Ewell-known/',
+    'x',
+    '-',
+  ),
+  fc.string({ maxLength: 4 }),
+)
+
+it('finds every odd spelling, however few it looks at closely', () => {
+  // Without the glance that comes first: decoded twice, whatever is in it.
+  const looksLikeIt = (target: string): boolean => {
+    const [path = ''] = target.split('?')
+    const decode = (text: string): string =>
+      text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
+        String.fromCharCode(Number.parseInt(hex, 16)),
+      )
+    const segments: string[] = []
+    for (const segment of decode(decode(path)).toLowerCase().replaceAll('\\', '/').split('/')) {
+      if (segment === '..') segments.pop()
+      else if (segment !== '' && segment !== '.') segments.push(segment)
+    }
+    return segments[0] === '.well-known' && segments[1] === 'acme-challenge'
+  }
+  let found = 0
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 9 }), (pieces) => {
+      const target = `/${pieces.join('')}`
+      if (looksLikeIt(target)) found += 1
+      expect(readChallengePath(target).kind !== 'elsewhere').toBe(looksLikeIt(target))
+    }),
+    { numRuns: 20_000 },
+  )
+  expect(found).toBeGreaterThan(5)
 })
 
 it('bounds the look-ups for hosts that nobody has heard of', async () => {
