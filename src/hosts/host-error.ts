@@ -5,7 +5,7 @@ export type HostErrorCode =
   | 'hosts/not-found'
   /** `edge.name` is not set, so nobody could be told where to point a CNAME. */
   | 'hosts/no-edge-name'
-  /** The edge name itself cannot be a customer's host: its CNAME would point at itself. */
+  /** The edge name itself is the operator's, and can be no customer's host. */
   | 'hosts/is-edge-name'
   /** The name is another account's; the fix names the record that proves otherwise. */
   | 'hosts/other-account'

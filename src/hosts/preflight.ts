@@ -81,6 +81,10 @@ export type DnsFacts = Pick<
 /** Does a CNAME lead here? */
 export function judgeCname(facts: DnsFacts): Finding {
   const { hostname, edgeName, chain } = facts
+  if (hostname === edgeName) {
+    const seen = 'the edge name itself'
+    return { check: { name: 'cname', ok: true, seen, expected: 'no CNAME to itself' } }
+  }
   const seen = chain.targets.length > 0 ? `CNAME ${pathOf(chain.targets)}` : 'no CNAME'
   const check = { name: 'cname', seen, expected: `CNAME ${edgeName}` }
   if (chain.targets.includes(edgeName)) return { check: { ...check, ok: true } }

@@ -37,7 +37,8 @@ export interface Lifecycle extends AsyncDisposable {
   wake(): void
   /**
    * Adds a host for an account and starts on it at once. One that another account had needs a proof
-   * in DNS before anything is served; of one that another has, the proof is looked for now. Throws
+   * in DNS before anything is served; of one that another has, the proof is looked for now. The edge
+   * name itself may be a host of the operator's own account, and needs no CNAME. Throws
    * 'hosts/no-edge-name', 'hosts/is-edge-name', 'hosts/other-account'.
    */
   add(hostname: Hostname, domain: string, account?: string): Promise<AddedHost>
@@ -96,7 +97,7 @@ export function createLifecycle(deps: LifecycleDeps, settings: LifecycleSettings
   return {
     wake: () => rounds.wake(),
     add: async (hostname, domain, account = DEFAULT_ACCOUNT) => {
-      refuseImpossible(hostname, settings.edgeName)
+      refuseImpossible({ hostname, account }, settings.edgeName)
       const added = await addHost(deps, { hostname, domain, account })
       if (added.created) {
         runs.find(hostname)?.stop()
@@ -248,13 +249,17 @@ function toAttendSettings(settings: LifecycleSettings): AttendSettings | undefin
   }
 }
 
-function refuseImpossible(hostname: Hostname, edgeName: Hostname | undefined): void {
+function refuseImpossible(
+  { hostname, account }: { readonly hostname: Hostname; readonly account: string },
+  edgeName: Hostname | undefined,
+): void {
   if (edgeName === undefined) {
     throw new HostError('hosts/no-edge-name', 'Hosts cannot be added before edge.name is set.', {
       fix: 'Set edge.name to the name that customers point their CNAMEs to.',
     })
   }
-  if (hostname === edgeName) {
+  // Whoever has a host may have its key: that of the edge name is the operator's alone.
+  if (hostname === edgeName && account !== DEFAULT_ACCOUNT) {
     throw new HostError('hosts/is-edge-name', `${hostname} is the edge name itself.`, {
       fix: `Add the names whose CNAMEs point to ${edgeName}.`,
     })

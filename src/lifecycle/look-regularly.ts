@@ -13,7 +13,7 @@ import { ADDRESSES_MAX, askAddresses, type LookSettings } from './look.ts'
 import { noteTrouble, returned } from './note-look.ts'
 import type { LifecycleDeps } from './ports.ts'
 import { confirmServed } from './put-to-use.ts'
-import { walkCnames } from './walk-cnames.ts'
+import { walkToEdge } from './walk-cnames.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -125,7 +125,7 @@ async function gather(
   const { edgeName } = context.settings
   const { signal } = context
   const [chain, addresses, edgeAddresses] = await Promise.all([
-    walkCnames(resolver, hostname, signal),
+    walkToEdge(resolver, { hostname, edgeName }, signal),
     askAddresses(resolver, hostname, signal),
     askAddresses(resolver, edgeName, signal),
   ])

@@ -3,7 +3,7 @@ import { isExpectedAnswer } from '../hosts/index.ts'
 import { type Hostname, minutes, parentsOf } from '../kernel/index.ts'
 import { type DnsAnswer, isCloudflareAddress, isPrivateAddress, sameAddress } from '../net/index.ts'
 import type { LifecycleDeps } from './ports.ts'
-import { walkCnames } from './walk-cnames.ts'
+import { walkToEdge } from './walk-cnames.ts'
 
 /** How a host is looked at from outside. */
 export interface LookSettings {
@@ -27,7 +27,7 @@ export async function look(
   const { resolver } = deps
   const { edgeName } = settings
   const [chain, addresses, edgeAddresses, caaAnswers] = await Promise.all([
-    walkCnames(resolver, hostname, signal),
+    walkToEdge(resolver, { hostname, edgeName }, signal),
     askAddresses(resolver, hostname, signal),
     askAddresses(resolver, edgeName, signal),
     askCaa(resolver, hostname, signal),

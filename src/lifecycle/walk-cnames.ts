@@ -1,8 +1,19 @@
 import type { CnameChain } from '../hosts/index.ts'
+import type { Hostname } from '../kernel/index.ts'
 import type { Resolver } from '../net/index.ts'
 
 /** Boulder's resolvers give up at about this depth; nobody has more on purpose. */
 const HOPS_MAX = 8
+
+/** Where `hostname` leads. The edge name is where it is to lead, and needs no CNAME of its own. */
+export async function walkToEdge(
+  resolver: Pick<Resolver, 'cname'>,
+  { hostname, edgeName }: { readonly hostname: Hostname; readonly edgeName: Hostname },
+  signal: AbortSignal,
+): Promise<CnameChain> {
+  const chain = await walkCnames(resolver, hostname, signal)
+  return hostname === edgeName ? { ...chain, targets: [edgeName, ...chain.targets] } : chain
+}
 
 /** Follows CNAMEs from `name`, one question each, so that a reader sees where they lead. */
 export async function walkCnames(

@@ -308,12 +308,23 @@ describe.skipIf(pebbleIsMissing)(`the lifecycle ${pebbleLabel}`, () => {
       expect(world.issuedFor).toEqual([hostname])
     })
 
+    it('gets the edge name a certificate, which needs addresses and no CNAME', async () => {
+      const world = await start()
+      await world.lifecycle.add(EDGE_NAME, 'ours.test')
+      const host = await world.until(EDGE_NAME, isActive)
+      expect(host.checks).toContainEqual({
+        ...{ name: 'cname', ok: true, seen: 'the edge name itself' },
+        expected: 'no CNAME to itself',
+      })
+      expect(world.issuedFor).toEqual([EDGE_NAME])
+    })
+
     it('refuses hosts that nobody could point anywhere', async () => {
       const world = await start({ settings: { edgeName: undefined } })
       const adding = world.lifecycle.add(hostnameOf('email.customer.test'), 'customer.test')
       await expect(adding).rejects.toMatchObject({ code: 'hosts/no-edge-name' })
       const other = await start()
-      const edge = other.lifecycle.add(EDGE_NAME, 'ours.test')
+      const edge = other.lifecycle.add(EDGE_NAME, 'ours.test', 'a-customer')
       await expect(edge).rejects.toMatchObject({ code: 'hosts/is-edge-name' })
       const missing = hostnameOf('email.missing.test')
       for (const ask of ['checkNow', 'renewNow', 'retire'] as const) {

@@ -64,6 +64,12 @@ const reasonFor = (over: Partial<PreflightFacts>): Reason | undefined => {
 const SET_CNAME = 'email.customer.com. CNAME edge.ours.net.'
 
 describe('a host that is ready', () => {
+  it('may be the edge name itself, without a CNAME', () => {
+    const judgement = judgePreflight(facts({ hostname: edgeName }))
+    expect(judgement.kind).toBe('ready')
+    expect(judgement.checks[0]).toMatchObject({ name: 'cname', seen: 'the edge name itself' })
+  })
+
   it('has passed every check', () => {
     const judgement = judgePreflight(facts())
     expect(judgement.kind).toBe('ready')
