@@ -173,8 +173,7 @@ class Errands implements PoolUser<Errand> {
 
   lost(errand: Errand, line: Line<Errand>): void {
     const { reply } = errand
-    const wasKept = line.errands > 1
-    if (wasKept && !reply.hasBytes && !errand.isRepeated) {
+    if (line.isKept && !reply.hasBytes && !errand.isRepeated) {
       errand.isRepeated = true
       errand.line = undefined
       this.#poolOf(errand).want(errand, 'new')

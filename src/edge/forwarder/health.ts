@@ -35,10 +35,23 @@ export function createHealth(
   const members = targets.map((backend): Member => ({ backend, circuit: CLOSED, underWay: 0 }))
   let turn = 0
 
+  const bestOf = (tried: readonly BackendAddress[], nowMs: number): Member | undefined => {
+    let best: Member | undefined
+    for (let step = 0; step < members.length; step += 1) {
+      const member = members[(turn + step) % members.length]
+      if (!member || tried.includes(member.backend)) continue
+      const admission = admissionTo(member.circuit, nowMs)
+      // Else it would stay away as long as another one does well.
+      if (admission === 'one') return member
+      if (admission === 'anybody' && (!best || member.underWay < best.underWay)) best = member
+    }
+    return best
+  }
+
   return {
     choose: (tried) => {
       const nowMs = clock.monotonicMs()
-      const best = bestOf([...members.slice(turn), ...members.slice(0, turn)], tried, nowMs)
+      const best = bestOf(tried, nowMs)
       if (!best) return undefined
       turn = (members.indexOf(best) + 1) % members.length
       best.circuit = whileTried(best.circuit, nowMs)
@@ -63,20 +76,4 @@ export function createHealth(
     if (circuit.kind === 'open') record.backendPaused({ backend: name, pauseMs: circuit.pauseMs })
     else record.backendBack({ backend: name })
   }
-}
-
-function bestOf(
-  members: readonly Member[],
-  tried: readonly BackendAddress[],
-  nowMs: number,
-): Member | undefined {
-  let best: Member | undefined
-  for (const member of members) {
-    if (tried.includes(member.backend)) continue
-    const admission = admissionTo(member.circuit, nowMs)
-    // Else it would stay away as long as another one does well.
-    if (admission === 'one') return member
-    if (admission === 'anybody' && (!best || member.underWay < best.underWay)) best = member
-  }
-  return best
 }

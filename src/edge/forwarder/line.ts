@@ -7,8 +7,8 @@ export interface Line<Errand> {
   errand: Errand | undefined
   /** On the clock that never runs backwards: when its owner is to look what became of it. */
   deadlineMs: number
-  /** Errands it was given so far. */
-  errands: number
+  /** It was used before, or rested: the backend may be about to close it. */
+  isKept: boolean
   readonly isOpen: boolean
   readonly isPaused: boolean
   send(head: string): void
@@ -54,7 +54,7 @@ export function openLine<Errand>(address: BackendAddress, owner: LineOwner<Erran
   const line: Line<Errand> = {
     errand: undefined,
     deadlineMs: 0,
-    errands: 0,
+    isKept: false,
     get isOpen() {
       return isOpen
     },
@@ -62,7 +62,6 @@ export function openLine<Errand>(address: BackendAddress, owner: LineOwner<Erran
       return socket.isPaused()
     },
     send: (head) => {
-      line.errands += 1
       socket.write(head, 'latin1')
     },
     pause: () => socket.pause(),

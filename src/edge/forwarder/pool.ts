@@ -96,6 +96,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
 
   release(line: Line<Errand>, restMs: number): void {
     line.errand = undefined
+    line.isKept = true
     if (restMs > 0 && line.isOpen) this.#handOn(line, restMs)
     else this.drop(line)
   }
@@ -170,6 +171,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
     if (next) this.#start(line, next.errand)
     else if (this.#free.length < BACKEND_FREE_SOCKETS_MAX) {
       line.deadlineMs = this.#clock.monotonicMs() + restMs
+      line.isKept = true
       this.#free.push(line)
     } else this.drop(line)
   }
