@@ -7,30 +7,19 @@ import { createMutations } from './classes/mutations.ts'
 import { PLAIN } from './classes/plain.ts'
 import { START_LINES } from './classes/start-lines.ts'
 import { TURNS } from './classes/turns.ts'
-import type { Payload } from './payload.ts'
+import type { AttackClass, ConnectionPayload, Payload } from './payload.ts'
+
+const MUTATIONS = 500
 
 /**
  * Every payload, always the same ones: the published classes of request smuggling written out over
  * the grammar of RFC 9112 and RFC 9113, and plain requests to which accidents happened.
  */
 export function createCorpus(): readonly Payload[] {
-  const mutations = createMutations(createSeededRandom('smuggling'))
-  const connections = [
-    ...PLAIN,
-    ...FRAMING,
-    ...CHUNKS,
-    ...START_LINES,
-    ...FIELDS,
-    ...TURNS,
-    mutations,
-  ]
+  const written = [...PLAIN, ...FRAMING, ...CHUNKS, ...START_LINES, ...FIELDS, ...TURNS]
   return [
-    ...connections.flatMap(({ class: of, payloads }) =>
-      payloads.map((write, index): Payload => {
-        const name = `${of}-${index + 1}`
-        return { name, class: of, transport: 'h1', bytes: write(`/${name}`) }
-      }),
-    ),
+    ...written.flatMap(toPayloads),
+    ...createMutated('smuggling', MUTATIONS),
     ...DOWNGRADES.flatMap(({ class: of, payloads }) =>
       payloads.map((write, index): Payload => {
         const name = `${of}-${index + 1}`
@@ -38,4 +27,16 @@ export function createCorpus(): readonly Payload[] {
       }),
     ),
   ]
+}
+
+/** Plain requests with accidents: others for another seed. */
+export function createMutated(seed: string, count: number): readonly ConnectionPayload[] {
+  return toPayloads(createMutations(createSeededRandom(seed), count))
+}
+
+function toPayloads({ class: of, payloads }: AttackClass): readonly ConnectionPayload[] {
+  return payloads.map((write, index) => {
+    const name = `${of}-${index + 1}`
+    return { name, class: of, transport: 'h1', bytes: write(`/${name}`) }
+  })
 }

@@ -3,8 +3,6 @@ import { type AttackClass, chunked, end, get, HOST, hidden, OTHER_HOST, post } f
 
 // What nobody thought of: plain requests with one to three accidents each.
 
-const COUNT = 500
-
 const ORIGINALS: readonly ((at: string) => string)[] = [
   (at) => get(`${at}/a`, HOST, 'Accept: */*\r\nUser-Agent: x\r\n') + end(at),
   (at) => get(`${at}/a`) + get(`${at}/b`, OTHER_HOST) + end(at),
@@ -54,10 +52,10 @@ const INSERTED = [
 ]
 
 /** Mutations of plain requests: the same for the same random numbers. */
-export function createMutations(random: Random): AttackClass {
+export function createMutations(random: Random, count: number): AttackClass {
   const below = (limit: number): number => Math.floor(random.fraction() * limit)
   const payloads: ((at: string) => string)[] = []
-  for (let index = 0; index < COUNT; index += 1) {
+  for (let index = 0; index < count; index += 1) {
     const original = ORIGINALS[index % ORIGINALS.length]
     const accidents = Array.from({ length: 1 + below(3) }, () => accident(below))
     if (!original) continue
