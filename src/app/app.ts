@@ -7,7 +7,7 @@ import { dataDirectory, openStore } from '../store/index.ts'
 import { type AppRecord, createMetrics, openLog } from '../telemetry/index.ts'
 import { createLinkKeys } from '../tracking/index.ts'
 import type { EnvironmentVariables } from '../vault/index.ts'
-import { type FleetPlan, planFleet, startFleet } from './fleet/start-fleet.ts'
+import { type FleetPlan, planFleet, type StartFleetDeps, startFleet } from './fleet/start-fleet.ts'
 import type { Variables, WorkerProcess } from './fleet/worker-process.ts'
 import { announceRunning, openAdminKey } from './local-files.ts'
 import { startMovingHits } from './moving-hits.ts'
@@ -71,19 +71,10 @@ export async function startApp(
 
   const directory = dataDirectory(config.store)
   const adminKey = await openAdminKey(directory, random)
-  const journal = join(directory, 'journal')
-  // Before the edges in this stack, so that it ends after them and moves the last hits, too.
-  const hits = running.use(startMovingHits({ store, clock, records, journal }, config.edge))
 
-  const [startedFleet, { startControl }] = await Promise.all([
-    startFleet(plan, config, {
-      ...outside,
-      ...{ variables, store, vault, keyRing, ticketKeys, metrics, journal },
-    }),
-    // The CA's client and the API take half a second to load: time in which the workers start.
-    import('./control.ts'),
-  ])
-  const fleet = running.use(startedFleet)
+  const { hits, fleet, startControl } = await startEdges(running, plan, {
+    ...{ ...outside, config, variables, store, vault, keyRing, ticketKeys, metrics },
+  })
   running.use(tickets.keepFresh((keys) => fleet.useTicketKeys(keys)))
   const control = running.use(
     await startControl(
@@ -118,6 +109,23 @@ export async function startApp(
     },
     [Symbol.asyncDispose]: () => app.disposeAsync(),
   }
+}
+
+/** The edges of this node, and what moves on the hits that they write down. */
+async function startEdges(
+  running: AsyncDisposableStack,
+  plan: FleetPlan,
+  { config, ...deps }: Omit<StartFleetDeps, 'journal'> & { readonly config: Config },
+) {
+  const journal = join(dataDirectory(config.store), 'journal')
+  // Before the edges in this stack, so that it ends after them and moves the last hits, too.
+  const hits = running.use(startMovingHits({ ...deps, journal }, config.edge))
+  const [fleet, { startControl }] = await Promise.all([
+    startFleet(plan, config, { ...deps, journal }),
+    // The CA's client and the API take half a second to load: time in which the workers start.
+    import('./control.ts'),
+  ])
+  return { hits, fleet: running.use(fleet), startControl }
 }
 
 function listeningAt({ http, https }: EdgeBound, api: string): RunningApp['listening'] {

@@ -171,7 +171,12 @@ function createMetricsPage(
   }
   const countNowAndThen = remembered(count, { clock, keptFor: COUNTS_KEPT })
   return async (format) => {
-    await countNowAndThen()
+    try {
+      await countNowAndThen()
+    } catch (error) {
+      // The edge's own numbers are wanted most while the store is away.
+      records.app.backgroundFailed({ loop: 'counting for /metrics', error })
+    }
     return renderMetrics([await metrics.snapshot(), ...(await fleet.metrics())], format)
   }
 }

@@ -3,7 +3,14 @@
  * refuses what is not plainly right, answers ACME challenges, and passes the rest to the backend:
  * in this process, or the operator's. Decides nothing about certificates or hosts.
  */
-export type { Backend, BackendTarget, EdgeRequest, EdgeResponse } from './backend/backend.ts'
+export type {
+  Backend,
+  BackendTarget,
+  EdgeRequest,
+  EdgeResponse,
+  LinkRescue,
+  RescueRequest,
+} from './backend/backend.ts'
 export {
   type BackendAddress,
   formatBackendAddress,
@@ -24,13 +31,11 @@ export type {
   CertificateSource,
   ChallengeAnswers,
   HostMembership,
-  LinkRescue,
-  RescueRequest,
   ServedCertificate,
   ShortageWatch,
 } from './ports.ts'
-export { createOwedSender, type OwedRequest, type OwedSender } from './rescue/owed-sender.ts'
 export type { Visits } from './request/visits.ts'
+export { createOwedSender, type OwedRequest, type OwedSender } from './rescue/owed-sender.ts'
 export type { RehearsalOutcome } from './tls/self-handshake.ts'
 export type { SelfTestFinding } from './tls/self-test.ts'
 export type { TicketKey } from './tls/ticket-ring.ts'

@@ -1,7 +1,6 @@
 import type { SecureContext } from 'node:tls'
 import type { Hostname } from '../kernel/index.ts'
 import type { Shortage } from '../telemetry/index.ts'
-import type { EdgeRequest, EdgeResponse } from './backend/backend.ts'
 
 /** The certificates we hold, ready to serve. `certs` implements it. */
 export interface CertificateSource {
@@ -41,19 +40,4 @@ export interface ShortageWatch {
   ended(of: Shortage): void
   /** Memory is nearly used up: let go of what can be had again. */
   relieve(): void
-}
-
-/** Answers our own signed links in place of a backend that does not. `tracking` implements it. */
-export interface LinkRescue {
-  /**
-   * The answer, once the hit is noted down for the backend; `undefined` for what is no link of ours.
-   * MUST be quick: its visitor has waited for the backend already.
-   */
-  answerFor(request: RescueRequest): Promise<EdgeResponse | undefined>
-}
-
-/** A request that the backend let down; a first attempt may have told it the request's id already. */
-export interface RescueRequest extends EdgeRequest {
-  /** The port that the visitor came to. */
-  readonly port: number
 }

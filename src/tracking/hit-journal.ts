@@ -49,6 +49,8 @@ export function createHitJournal(
   const writer = newId({ clock, random })
   let current: Segment | undefined
   let number = 0
+  // Said once: a full disk that is looked at every few seconds has no room for a log of it.
+  let isFailing = false
 
   const openNext = async (): Promise<Segment> => {
     number += 1
@@ -69,12 +71,14 @@ export function createHitJournal(
       await writeAll(segment.file, isFirst ? Buffer.concat([SEGMENT_HEAD, bytes]) : bytes)
     } catch (error) {
       // What it holds now is unknown, and stays so: it is not written to again.
-      record.journalSegmentGivenUp({ error })
+      if (!isFailing) record.journalSegmentGivenUp({ error })
+      isFailing = true
       await leave()
       if (segment.bytes === 0) await discard(segment.path, record)
       throw error
     }
     segment.bytes += bytes.length
+    isFailing = false
     // A reader took it over, and may have read to its end before this write came.
     if (!existsSync(segment.path)) await write(bytes)
   }

@@ -69,18 +69,6 @@ export function createHitMover(
   let running: Promise<void> | undefined
   let backlog: HitBacklog = { count: 0, oldestAt: undefined }
 
-  const move = async (signal: AbortSignal): Promise<'all' | 'some'> => {
-    const untilMs = clock.monotonicMs() + ROUND_MS_MAX
-    while (clock.monotonicMs() < untilMs && !signal.aborted) {
-      const batch = mergeByTime(await segments.fronts(), HITS_PER_DELIVERY_MAX)
-      if (batch.hits.length === 0) break
-      const count = await deliver(batch.hits, signal)
-      batch.moved(count)
-      record.hitsMoved(kind, count)
-      if (count < batch.hits.length) return 'some'
-    }
-    return 'all'
-  }
   const succeeded = (): void => {
     if (failures > 0) record.hitsMovedAgain(kind, backlog)
     failures = 0
@@ -94,7 +82,9 @@ export function createHitMover(
   const round = async (signal: AbortSignal): Promise<void> => {
     try {
       await segments.find()
-      const moved = await move(signal)
+      const moved = await move({ segments, deliver, clock, signal }, (count) =>
+        record.hitsMoved(kind, count),
+      )
       backlog = await segments.backlog()
       record.hitBacklog(kind, backlog)
       if (moved === 'all') succeeded()
@@ -130,6 +120,30 @@ export function createHitMover(
       await moveTheRest(segments, round, clock)
     },
   }
+}
+
+interface Moving {
+  readonly segments: Pick<Segments, 'fronts'>
+  readonly deliver: DeliverHits
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** For a round's time: everything, or what the destination takes now. */
+async function move(
+  { segments, deliver, clock, signal }: Moving,
+  told: (count: number) => void,
+): Promise<'all' | 'some'> {
+  const untilMs = clock.monotonicMs() + ROUND_MS_MAX
+  while (clock.monotonicMs() < untilMs && !signal.aborted) {
+    const batch = mergeByTime(await segments.fronts(), HITS_PER_DELIVERY_MAX)
+    if (batch.hits.length === 0) break
+    const count = await deliver(batch.hits, signal)
+    batch.moved(count)
+    told(count)
+    if (count < batch.hits.length) return 'some'
+  }
+  return 'all'
 }
 
 /** Twice: the first round claims what nobody writes to any more, the second removes it. */

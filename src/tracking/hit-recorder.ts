@@ -50,7 +50,8 @@ export function createHitRecorder({
       const failure = await write(waiting.slice(0, HITS_PER_WRITE_MAX))
       if (!failure) continue
       failures += 1
-      record.hitsNotJournaled({ waiting: waiting.length, ...failure })
+      // Once: what goes on is in the numbers.
+      if (failures === 1) record.hitsNotJournaled({ waiting: waiting.length, ...failure })
       answerEarly()
       if (stopping.signal.aborted) break
       await nap(retryAfter(failures), stopping.signal)

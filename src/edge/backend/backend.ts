@@ -1,5 +1,4 @@
 import type { Hostname } from '../../kernel/index.ts'
-import type { LinkRescue } from '../ports.ts'
 import type { BackendAddress } from './backend-address.ts'
 
 /** A visitor's request, after the rules: what an in-process backend may rely on. */
@@ -28,6 +27,21 @@ export interface EdgeResponse {
 /** A backend in this process. MUST answer every request in bounded time; bodies are not read. */
 export interface Backend {
   handle(request: EdgeRequest): Promise<EdgeResponse>
+}
+
+/** Answers our own signed links in place of a backend that does not. `tracking` implements it. */
+export interface LinkRescue {
+  /**
+   * The answer, once the hit is noted down for the backend; `undefined` for what is no link of ours.
+   * MUST be quick: its visitor has waited for the backend already.
+   */
+  answerFor(request: RescueRequest): Promise<EdgeResponse | undefined>
+}
+
+/** A request that the backend let down; a first attempt may have told it the request's id already. */
+export interface RescueRequest extends EdgeRequest {
+  /** The port that the visitor came to. */
+  readonly port: number
 }
 
 /** What answers visitors: this process, or the operator's own servers (taken in turn). */

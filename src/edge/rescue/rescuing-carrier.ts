@@ -1,5 +1,6 @@
 import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
+import type { LinkRescue } from '../backend/backend.ts'
 import { wholeOf } from '../backend/embedded-carrier.ts'
 import {
   admissionTo,
@@ -9,7 +10,6 @@ import {
   whileTried,
 } from '../forwarder/circuit.ts'
 import { RESCUE_AFTER_MS } from '../limits.ts'
-import type { LinkRescue } from '../ports.ts'
 import type { Answer } from '../request/answer.ts'
 import type { WholeAnswer } from '../request/pages.ts'
 import type { Carrier, Passage } from '../request/passage.ts'

@@ -61,7 +61,7 @@ export function createTrackingRecord({
     hitsJournaled: (count: number) => journaled.inc(count),
     hitAnsweredEarly: () => late.inc(),
     hitsWaiting: (count: number) => waiting.set(count),
-    /** No room for it. Counted only: the log says `hits-not-journaled` all the while. */
+    /** No room for it. Counted only: the log has said `hits-not-journaled`. */
     hitLost: () => lost.inc(),
     hitsNotJournaled: (facts: { readonly waiting: number; readonly error: unknown }) =>
       log.error('hits-not-journaled', facts),

@@ -2,7 +2,12 @@ import { mkdir, readdir } from 'node:fs/promises'
 import type { Clock, Duration } from '../../kernel/index.ts'
 import type { TrackingRecord } from '../../telemetry/index.ts'
 import type { Tail } from './records.ts'
-import { type JournalKind, parseSegmentName } from './segment-name.ts'
+import {
+  formatSegmentName,
+  type JournalKind,
+  parseSegmentName,
+  type SegmentName,
+} from './segment-name.ts'
 import { createSegmentReader, type SegmentReader } from './segment-reader.ts'
 
 /** All segments of one kind in a directory, read in order. */
@@ -22,47 +27,38 @@ export type SegmentsRecord = Pick<TrackingRecord, 'journalTailLeft'>
 /** Writers whose segments are in memory at once, a megabyte each: the oldest, dead ones included. */
 const WRITERS_AT_ONCE_MAX = 64
 
+export interface SegmentsOptions {
+  readonly directory: string
+  readonly kind: JournalKind
+  /** How long a segment is read before its writer is sent to another one. */
+  readonly ageMax: Duration
+}
+
 export function createSegments(
   { clock, record }: { readonly clock: Clock; readonly record: SegmentsRecord },
-  {
-    directory,
-    kind,
-    ageMax,
-  }: { readonly directory: string; readonly kind: JournalKind; readonly ageMax: Duration },
+  { directory, kind, ageMax }: SegmentsOptions,
 ): Segments {
   let known: ReadonlyMap<string, Known> = new Map()
   let isEnding = false
   let isMade = false
 
-  const fronts = async (): Promise<readonly SegmentReader[]> => {
-    const found: SegmentReader[] = []
-    for (const segments of byWriter(known.values()).slice(0, WRITERS_AT_ONCE_MAX)) {
-      const front = await frontOf(segments)
-      if (front) found.push(front)
-    }
-    return found
-  }
   const frontOf = async (segments: readonly Known[]): Promise<SegmentReader | undefined> => {
     for (const [index, segment] of segments.entries()) {
       const tail = await segment.reader.fill()
-      if (segment.reader.pending.length === 0) {
-        await retire(segment, { tail, isLast: index === segments.length - 1 })
-      }
       if (segment.reader.pending.length > 0) return segment.reader
+      const isLast = index === segments.length - 1
+      if (segment.reader.name.state === 'open' && isLast) await claim(segment, tail)
+      else await retire(segment, tail)
     }
     return undefined
   }
-  /** Nothing is pending: what comes after the last whole record decides, and who might go on. */
-  const retire = async (
-    { reader, key, sinceMs }: Known,
-    { tail, isLast }: { readonly tail: Tail; readonly isLast: boolean },
-  ): Promise<void> => {
+  /** Its writer may have written until that moment: the next look finds what. */
+  const claim = async ({ reader, sinceMs }: Known, tail: Tail): Promise<void> => {
     const isAged = isEnding || clock.monotonicMs() - sinceMs >= ageMax
-    if (reader.name.state === 'open' && isLast) {
-      // Its writer may have written until that moment; the next look finds what.
-      if (isAged || tail === 'damaged') await reader.claim()
-      return
-    }
+    if (isAged || tail === 'damaged') await reader.claim()
+  }
+  /** Nobody writes to it any more, and it was read to its last whole record since. */
+  const retire = async ({ reader, key }: Known, tail: Tail): Promise<void> => {
     if (tail !== 'none') record.journalTailLeft({ tail, segment: key })
     await (tail === 'damaged' ? reader.setAside() : reader.remove())
     known = new Map([...known].filter(([other]) => other !== key))
@@ -72,29 +68,49 @@ export function createSegments(
     find: async () => {
       if (!isMade) await mkdir(directory, { recursive: true, mode: 0o700 })
       isMade = true
-      const names = (await readdir(directory)).flatMap((text) => parseSegmentName(text) ?? [])
-      const ours = names.filter((name) => name.kind === kind && name.state !== 'damaged')
-      const entries = ours.map((name): [string, Known] => {
-        const key = `${name.writer}-${String(name.number).padStart(8, '0')}`
-        const reader = known.get(key)?.reader ?? createSegmentReader(directory, name)
-        return [key, known.get(key) ?? { key, reader, sinceMs: clock.monotonicMs() }]
-      })
-      known = new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+      const found = await namesIn(directory, kind)
+      known = new Map(
+        found.map(([key, name]) => {
+          const reader = () => createSegmentReader(directory, name)
+          return [key, known.get(key) ?? { key, reader: reader(), sinceMs: clock.monotonicMs() }]
+        }),
+      )
     },
-    fronts,
-    backlog: async () => {
-      let count = 0
-      let oldestAtMs = Number.POSITIVE_INFINITY
-      for (const { reader } of known.values()) {
-        count += await reader.backlog()
-        oldestAtMs = Math.min(oldestAtMs, reader.pending[0]?.at.getTime() ?? oldestAtMs)
+    fronts: async () => {
+      const found: SegmentReader[] = []
+      for (const segments of byWriter(known.values()).slice(0, WRITERS_AT_ONCE_MAX)) {
+        const front = await frontOf(segments)
+        if (front) found.push(front)
       }
-      return { count, oldestAt: Number.isFinite(oldestAtMs) ? new Date(oldestAtMs) : undefined }
+      return found
     },
+    backlog: () => backlogOf(known.values()),
     endAll: () => {
       isEnding = true
     },
   }
+}
+
+/** In the order in which they are read: by writer, oldest first, and then by number. */
+async function namesIn(
+  directory: string,
+  kind: JournalKind,
+): Promise<readonly (readonly [key: string, name: SegmentName])[]> {
+  const names = (await readdir(directory)).flatMap((text) => parseSegmentName(text) ?? [])
+  return names
+    .filter((name) => name.kind === kind && name.state !== 'damaged')
+    .map((name) => [formatSegmentName({ ...name, state: 'open' }), name] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+async function backlogOf(segments: Iterable<Known>): ReturnType<Segments['backlog']> {
+  let count = 0
+  let oldestAtMs = Number.POSITIVE_INFINITY
+  for (const { reader } of segments) {
+    count += await reader.backlog()
+    oldestAtMs = Math.min(oldestAtMs, reader.pending[0]?.at.getTime() ?? oldestAtMs)
+  }
+  return { count, oldestAt: Number.isFinite(oldestAtMs) ? new Date(oldestAtMs) : undefined }
 }
 
 interface Known {
