@@ -67,10 +67,13 @@ export const SHED_SHARE = 1 / 8
 export const READ_WINDOW_MS = 60_000
 export const READ_BYTES_MIN = 16 * 1024
 
-/** Of the memory that a process may have: from here on nobody new is let in … */
-export const MEMORY_HIGH_SHARE = 0.9
+/**
+ * Of the memory that a process may have: from here on nobody new is let in. Beyond, V8 would collect
+ * most of the time …
+ */
+export const MEMORY_HIGH_SHARE = 0.85
 /** … until it is below this. */
-export const MEMORY_LOW_SHARE = 0.8
+export const MEMORY_LOW_SHARE = 0.75
 
 /** A shortage is told to the operator once it has lasted this long, and is over when it stayed away as long. */
 export const STRAIN_TOLD_MS = 5000

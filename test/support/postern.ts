@@ -90,6 +90,8 @@ export interface StartOptions {
   readonly env?: Record<string, string>
   /** Another server's directory, whose master key this one shares. */
   readonly keyOf?: string
+  /** A program that becomes it, or watches it: `prlimit --nofile=256`. */
+  readonly through?: readonly string[]
 }
 
 /** Starts the server on free ports and waits until it is ready. */
@@ -105,7 +107,8 @@ export async function startPostern(options: StartOptions = {}): Promise<RunningP
     'log.pretty': 'false',
     ...options.settings,
   }
-  const child = spawn(BIN, ['serve'], {
+  const [program = BIN, ...args] = [...(options.through ?? []), BIN, 'serve']
+  const child = spawn(program, args, {
     cwd: directory,
     env: { ...cleanEnvironment(), ...settingsToEnvironment(settings), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -55,13 +55,13 @@ export async function visit(
 /** Good visitors, one after the other, until they are called off. */
 export async function keepVisiting(
   way: Way,
-  hostname: string,
+  { hostname, target = '/' }: { readonly hostname: string; readonly target?: string },
   signal: AbortSignal,
 ): Promise<{ readonly visits: number; readonly failures: number; readonly p99Ms: number }> {
   const took: number[] = []
   let failures = 0
   while (!signal.aborted) {
-    const { status, ms } = await visit(way, hostname)
+    const { status, ms } = await visit(way, hostname, target)
     took.push(ms)
     if (status !== 200 && status !== 302) failures += 1
     await new Promise((resolve) => setTimeout(resolve, 10))

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { readDescriptorLimit } from './descriptor-plan.ts'
 import { type MemoryBounds, type MemoryUse, memoryOfProcess } from './memory-plan.ts'
@@ -16,6 +17,7 @@ export interface Resources {
 
 /** `processes` share the memory of this machine, or of this container. */
 export function readResources({ processes }: { readonly processes: number }): Resources {
+  const keptBytes = watchKeptBytes()
   return {
     descriptors: descriptorLimit(),
     memory: {
@@ -24,14 +26,40 @@ export function readResources({ processes }: { readonly processes: number }): Re
         constrained: process.constrainedMemory(),
         processes,
       }),
-      heap: getHeapStatistics().heap_size_limit,
+      heap: getHeapStatistics().heap_size_limit - YOUNG_BYTES_MAX,
     },
     memoryUse: () => {
       const { rss, heapUsed } = process.memoryUsage()
-      return { rss, heap: heapUsed }
+      return { rss, heap: Math.min(heapUsed, keptBytes()) }
     },
     hasDescriptors,
   }
+}
+
+/** What V8 adds to the bound for objects that have just been made: four nurseries (Node 26). */
+const YOUNG_BYTES_MAX = 4 * 8 * 1024 * 1024
+
+/**
+ * What was left after the last collection of the whole heap; 0 before the first. Between two of them
+ * V8 lets a heap grow to several times of what is in use: that is no shortage.
+ */
+function watchKeptBytes(): () => number {
+  let keptBytes = 0
+  const observer = new PerformanceObserver((list) => {
+    if (list.getEntries().some(isMajor)) keptBytes = process.memoryUsage().heapUsed
+  })
+  observer.observe({ type: 'gc' })
+  return () => keptBytes
+}
+
+function isMajor(entry: PerformanceEntry & { readonly detail?: unknown }): boolean {
+  const { detail } = entry
+  return (
+    typeof detail === 'object' &&
+    detail !== null &&
+    'kind' in detail &&
+    detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+  )
 }
 
 /** Linux only; elsewhere one lives with what is assumed. */

@@ -53,11 +53,11 @@ describe('memory', () => {
   const bounds = { rss: 1000, heap: 100 }
 
   it.each([
-    ['low', { rss: 899, heap: 10 }, false, { isHigh: false, of: 'rss' }],
-    ['at the upper mark', { rss: 900, heap: 10 }, false, { isHigh: true, of: 'rss' }],
-    ['still between the marks', { rss: 850, heap: 10 }, true, { isHigh: true }],
-    ['between the marks from below', { rss: 850, heap: 10 }, false, { isHigh: false }],
-    ['below the lower mark again', { rss: 799, heap: 10 }, true, { isHigh: false }],
+    ['low', { rss: 849, heap: 10 }, false, { isHigh: false, of: 'rss' }],
+    ['at the upper mark', { rss: 850, heap: 10 }, false, { isHigh: true, of: 'rss' }],
+    ['still between the marks', { rss: 800, heap: 10 }, true, { isHigh: true }],
+    ['between the marks from below', { rss: 800, heap: 10 }, false, { isHigh: false }],
+    ['below the lower mark again', { rss: 749, heap: 10 }, true, { isHigh: false }],
     [
       'short of heap alone',
       { rss: 100, heap: 95 },
@@ -70,7 +70,7 @@ describe('memory', () => {
 
   it('lets so many in as fit above the mark', () => {
     const megabytes = 1024 * 1024
-    expect(connectionsWhenHigh({ rss: 600 * megabytes, heap: 4000 * megabytes })).toBe(1023)
+    expect(connectionsWhenHigh({ rss: 600 * megabytes, heap: 4000 * megabytes })).toBe(1536)
   })
 
   it.each([
