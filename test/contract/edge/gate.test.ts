@@ -154,6 +154,25 @@ describe('the gate', () => {
     expect(await under.metric('postern_requests_refused_total')).toContain('grammar')
   })
 
+  it('ends a connection after ten thousand requests, and says so with the last answer', async () => {
+    await using under = await openEdge({
+      answer: async () => ({ status: 200, headers: [], body: Buffer.from('.') }),
+    })
+    const visitor = await visit(under.httpPort, 'http')
+    const pieces: Buffer[] = []
+    visitor.on('data', (piece) => pieces.push(piece))
+    const closed = once(visitor, 'close')
+    const batch = get().repeat(25)
+    for (let sent = 0; sent < 10_000; sent += 25) {
+      await expect.poll(() => under.seen.length, { interval: 1 }).toBe(sent)
+      visitor.write(batch)
+    }
+    await closed
+    const text = Buffer.concat(pieces).toString('latin1')
+    expect(text.match(/Connection: close/g)).toHaveLength(1)
+    expect(text.lastIndexOf('Connection: close')).toBeGreaterThan(text.lastIndexOf('HTTP/1.1'))
+  })
+
   it('gives back the seat of a visitor who left without a word', async () => {
     await using under = await openEdge()
     const visitor = await visit(under.httpPort, 'http')
