@@ -12,8 +12,8 @@ import { type EdgeUnderTest, OURS, openEdge } from './support.ts'
 /** By OpenSSL, until so many strangers come that their hellos are read before it has them. */
 const HANDSHAKE_FAILURE = Buffer.from([0x15, 0x03, 0x03, 0, 2, 2, 40])
 const UNRECOGNIZED_NAME = Buffer.from([0x15, 0x03, 0x01, 0, 2, 2, 112])
-/** A deadline, how often it is looked at, and a busy machine. */
-const GONE_WITHIN_MS = 5000 + 2000 + 3000
+/** Far below every other limit; how exactly the deadlines are kept is measured by `npm run torture`. */
+const GONE_WITHIN_MS = 30_000
 
 function shedBy(reason: string, metric: string): number {
   const all: { values: { labels: { reason?: string }; value: number }[] } = JSON.parse(metric)
