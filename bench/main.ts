@@ -7,7 +7,7 @@ import { benchEdge } from './edge.ts'
 import { benchIssuance } from './issuance.ts'
 import { benchStart } from './start.ts'
 import { type BenchOptions, type BenchReport, printFigures } from './support/figures.ts'
-import { describeMachine } from './support/machine.ts'
+import { crowding, describeMachine } from './support/machine.ts'
 import { printTable } from './support/tables.ts'
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
@@ -39,10 +39,11 @@ for (const name of names) {
     continue
   }
   const machine = describeMachine()
+  const before = await crowding()
   const { figures, tables = [], texts = [] } = await bench(options)
   process.stdout.write(
     values.json
-      ? `${JSON.stringify({ bench: name, machine, figures, tables, texts })}\n`
-      : `\n${machine}\n${texts.join('')}${tables.map(printTable).join('')}${printFigures(name, figures)}`,
+      ? `${JSON.stringify({ bench: name, machine, crowded: before !== '', figures, tables, texts })}\n`
+      : `\n${machine}\n${before}${texts.join('')}${tables.map(printTable).join('')}${printFigures(name, figures)}`,
   )
 }
