@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { describe, expect, it } from 'vitest'
@@ -13,15 +13,16 @@ const HELD_BYTES_MAX = 8 * 1024 * 1024
 /** A backend that sends 50 MB as fast as they are taken, in chunks or with a length. */
 async function openSource(framing: 'chunks' | 'length') {
   let sent = 0
-  const server = createServer(async (_request, response) => {
+  const pour = async (response: ServerResponse): Promise<void> => {
     if (framing === 'length') response.setHeader('content-length', PIECE.length * PIECES)
     for (let count = 0; count < PIECES && !response.destroyed; count += 1) {
       sent += 1
-      if (!response.write(PIECE))
-        await Promise.race([once(response, 'drain'), once(response, 'close')])
+      if (response.write(PIECE)) continue
+      await Promise.race([once(response, 'drain'), once(response, 'close')])
     }
     response.end()
-  })
+  }
+  const server = createServer((_request, response) => void pour(response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
