@@ -160,7 +160,7 @@ describe('the gate', () => {
     })
     const visitor = await visit(under.httpPort, 'http')
     const pieces: Buffer[] = []
-    visitor.on('data', (piece) => pieces.push(piece))
+    visitor.on('data', (piece: Buffer) => pieces.push(piece))
     const closed = once(visitor, 'close')
     const batch = get().repeat(25)
     for (let sent = 0; sent < 10_000; sent += 25) {
