@@ -2,12 +2,12 @@
 const HIDDEN = '[hidden]'
 
 /**
- * A value in a form that may be shown: account keys, passwords in URLs, commands (they may carry
+ * A value in a form that may be shown: account and shared keys, passwords in URLs, commands (they may carry
  * tokens) and anything that is not the *name* of a key source are hidden.
  */
 export function showable(key: string, value: unknown): string {
   const text = Array.isArray(value) ? value.map(String).join(',') : plainText(value)
-  if (key === 'acme.eab') return HIDDEN
+  if (key === 'acme.eab' || key === 'edge.visitorFactsKey') return HIDDEN
   if (key === 'vault.key') return text.split(',').map(showableKeySource).join(',')
   return text
     .replace(/(:\/\/[^\s:@/]*):[^\s@]*@/g, `$1:${HIDDEN}@`)

@@ -1,4 +1,4 @@
-import type { Clock, Hostname, Random } from '../kernel/index.ts'
+import { type Clock, type Hostname, type Random, Redacted } from '../kernel/index.ts'
 import type { EdgeRecord } from '../telemetry/index.ts'
 import type { BackendTarget } from './backend/backend.ts'
 import { createEmbeddedCarrier } from './backend/embedded-carrier.ts'
@@ -19,6 +19,7 @@ import {
   type ListenAddress,
 } from './listen/listen-address.ts'
 import { createListening, type ListenHow } from './listen/listening.ts'
+import { connectionsThatFit } from './listen/memory-plan.ts'
 import { parseNetworks } from './listen/peer-network.ts'
 import type { Resources } from './listen/resources.ts'
 import type { EdgeOptions } from './options.ts'
@@ -32,13 +33,14 @@ import type {
 import { createAccessLog } from './request/access-log.ts'
 import { createChallengeResponder } from './request/challenge-responder.ts'
 import { createDecide } from './request/decision.ts'
-import { createExchange } from './request/exchange.ts'
+import { createExchange, type Exchange } from './request/exchange.ts'
 import type { Carrier } from './request/passage.ts'
-import { createVisitBook, type Visits } from './request/visits.ts'
+import { createVisitorFacts } from './request/visitor-facts.ts'
+import { createVisitBook, type VisitBook, type Visits } from './request/visits.ts'
 import { createRescuingCarrier } from './rescue/rescuing-carrier.ts'
 import type { RehearsalOutcome } from './tls/self-handshake.ts'
 import type { SelfTestFinding } from './tls/self-test.ts'
-import { createSni } from './tls/sni.ts'
+import { createSni, type Sni } from './tls/sni.ts'
 import type { TicketKey } from './tls/ticket-ring.ts'
 import { createTlsListener } from './tls/tls-listener.ts'
 
@@ -94,36 +96,35 @@ export interface EdgeDeps {
   readonly random: Random
 }
 
+type ExchangeOptions = Pick<
+  EdgeOptions,
+  'name' | 'visitorFactsKey' | 'httpPolicy' | 'accessLog' | 'accessLogDetails'
+>
+
 /** Puts the edge together; nothing listens before `listen`. */
 export function createEdge(
   deps: EdgeDeps,
-  options: Pick<
-    EdgeOptions,
-    'name' | 'httpPolicy' | 'sharedAddresses' | 'accessLog' | 'accessLogDetails'
-  >,
+  options: ExchangeOptions & Pick<EdgeOptions, 'sharedAddresses'>,
 ): Edge {
   const { certificates, membership, record, clock, random } = deps
   const visits = createVisitBook()
   const sni = createSni({ certificates, membership, visits, record, clock, random })
-  const challenges = createChallengeResponder(deps)
   const descriptors = shareDescriptors(deps)
   const { carrier, bodyCarrier, http2BodyCarrier, hangUp } = createCarriers(deps, descriptors)
-  const decide = createDecide({ membership, certificates, sni, challenges, visits }, options)
-  const accessLog = createAccessLog(deps, {
-    share: options.accessLog,
-    details: new Set(options.accessLogDetails),
-  })
-  const exchange = createExchange({ decide, carrier, accessLog, record, clock, random })
+  const exchange = openExchange(deps, options, { carrier, sni, visits })
   const httpDate = createHttpDate(clock)
   const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
   const http2 = createHttp2Reader({ exchange, bodyCarrier: http2BodyCarrier, record, clock })
   const doorkeeper = createDoorkeeper(deps, {
-    connectionsMax: descriptors.connections,
+    connectionsMax: Math.min(descriptors.connections, connectionsThatFit(deps.resources.memory)),
     shared: parseNetworks(options.sharedAddresses),
   })
   const gate = createGate({ exchange, fallback, http2, doorkeeper, httpDate, record, clock })
   const http = createHttpListener({ gate })
-  const tls = createTlsListener({ gate, sni, membership, visits, record, clock, random })
+  const tls = createTlsListener({
+    ...{ gate, sni, membership, visits, record, clock, random },
+    helloReading: options.visitorFactsKey ? 'always' : 'amid-strangers',
+  })
   const listening = createListening({ doorkeeper, record, clock })
 
   return {
@@ -176,6 +177,24 @@ function shareDescriptors({ backend, resources, record }: EdgeDeps): DescriptorP
 
 /** The forwarder's, and one for what has bodies over each of HTTP/1.1 and HTTP/2. */
 const POOLS_PER_BACKEND = 3
+
+/** What decides on a request and has it answered, whoever reads it. */
+function openExchange(
+  deps: EdgeDeps,
+  options: ExchangeOptions,
+  parts: { readonly carrier: Carrier; readonly sni: Sni; readonly visits: VisitBook },
+): Exchange {
+  const { certificates, membership, record, clock, random } = deps
+  const challenges = createChallengeResponder(deps)
+  const decide = createDecide({ membership, certificates, challenges, ...parts }, options)
+  const details = new Set(options.accessLogDetails)
+  const accessLog = createAccessLog(deps, { share: options.accessLog, details })
+  const visitorFacts = options.visitorFactsKey
+    ? createVisitorFacts({ clock }, new Redacted(options.visitorFactsKey))
+    : undefined
+  const { carrier } = parts
+  return createExchange({ decide, carrier, accessLog, visitorFacts, record, clock, random })
+}
 
 function createCarriers(
   { backend, record, clock }: EdgeDeps,

@@ -68,6 +68,13 @@ export const edgeOptions = z.strictObject({
     .enum(['answer', 'page'])
     .default('answer')
     .describe('Links while your backend is away: answer them and tell it later, or show a page'),
+  visitorFactsKey: z
+    .string()
+    .min(32)
+    .optional()
+    .describe(
+      'A secret that your backend has too: it is told, signed, how each visitor speaks TLS',
+    ),
   httpPolicy: z
     .enum(['serve', 'redirect'])
     .default('serve')

@@ -120,7 +120,7 @@ function createProxy({ socketsMax }: { readonly socketsMax: number }): ProxyServ
 
 /** http-proxy takes target and header fields from the request itself. */
 function prepare(
-  { hostname, target, connection, requestId }: Passage,
+  { hostname, target, connection, requestId, vouched }: Passage,
   { request, accepted: { body, upgrade } }: RequestWithBody,
 ): void {
   const { address, secure, port } = connection.arrival
@@ -131,6 +131,7 @@ function prepare(
     secure,
     port,
     requestId,
+    vouched,
     body,
     upgrade,
   })

@@ -31,7 +31,7 @@ export function createHeadWriter(): HeadWriter {
   return {
     headFor: (passage) =>
       `${passage.method} ${passage.target} HTTP/1.1\r\n${knownOf(passage).lines}${passage.lines}` +
-      `X-Request-Id: ${passage.requestId}\r\nConnection: keep-alive\r\n\r\n`,
+      `${passage.vouched ?? ''}X-Request-Id: ${passage.requestId}\r\nConnection: keep-alive\r\n\r\n`,
   }
 }
 

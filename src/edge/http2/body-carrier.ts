@@ -100,13 +100,14 @@ export function createBodyCarrier(
 }
 
 function optionsFor(
-  { method, hostname, target, lines, requestId, connection }: Passage,
+  { method, hostname, target, lines, requestId, vouched, connection }: Passage,
   { length }: Http2Body,
   backend: BackendAddress,
 ): RequestOptions {
   const { address, secure, port } = connection.arrival
   const body = length === 'unknown' ? 'chunked' : 'sized'
-  const facts = { hostname, address, secure, port, requestId, body, upgrade: 'none' } as const
+  const own = { hostname, address, secure, port, requestId, vouched }
+  const facts = { ...own, body, upgrade: 'none' } as const
   const headers = headersForBackend(fieldsOf(lines).flat(), facts)
   const where =
     backend.kind === 'tcp'

@@ -17,6 +17,8 @@ export interface Arrival {
   readonly port: number
   /** What TLS agreed on, read when it is wanted; absent in clear. */
   readonly tls?: (() => TlsFacts) | undefined
+  /** A fingerprint of the ClientHello: letters, digits and `_`. Absent where none was taken. */
+  readonly hello?: string | undefined
   /** Where it is noted that a request is being answered; absent for a handshake with ourselves. */
   readonly seat?: Seat | undefined
 }
@@ -34,7 +36,10 @@ export function openConnection(arrival: Arrival): Connection {
 }
 
 /** Reads what the socket knows; to be asked while it is open. */
-export function arrivalOf(socket: Socket, seat?: Seat): Arrival {
+export function arrivalOf(
+  socket: Socket,
+  { seat, hello }: Pick<Arrival, 'seat' | 'hello'> = {},
+): Arrival {
   const secure = socket instanceof TLSSocket
   const name = secure ? servernameOf(socket) : undefined
   return {
@@ -44,6 +49,7 @@ export function arrivalOf(socket: Socket, seat?: Seat): Arrival {
     address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
     port: socket.localPort ?? 0,
     tls: secure ? () => tlsFactsOf(socket) : undefined,
+    hello,
     seat,
   }
 }

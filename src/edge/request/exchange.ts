@@ -6,6 +6,7 @@ import type { Decide, Decision, Refusal } from './decision.ts'
 import { lastPageOf, type Page, pageOf, proofOf, sendWhole } from './pages.ts'
 import type { Asked, Carrier, Passage } from './passage.ts'
 import { createRequestIds } from './request-id.ts'
+import type { VisitorFacts } from './visitor-facts.ts'
 
 /** One request and its answer, from head to backend, whoever read the head. */
 export interface Exchange {
@@ -24,6 +25,7 @@ export function createExchange({
   decide,
   carrier,
   accessLog,
+  visitorFacts,
   record,
   clock,
   random,
@@ -31,6 +33,8 @@ export function createExchange({
   readonly decide: Decide
   readonly carrier: Carrier
   readonly accessLog: AccessLog
+  /** Absent where the backend does not want any. */
+  readonly visitorFacts?: VisitorFacts | undefined
   readonly record: Pick<EdgeRecord, 'refused' | 'failed'>
   readonly clock: Clock
   readonly random: Random
@@ -52,10 +56,14 @@ export function createExchange({
   ): void => {
     if (answer.isOver) return
     switch (decision.kind) {
-      case 'carry':
-        if (carry) carry(passage)
-        else carrier.carry(passage, answer)
+      case 'carry': {
+        const told = visitorFacts
+          ? { ...passage, vouched: visitorFacts.vouchFor(passage) }
+          : passage
+        if (carry) carry(told)
+        else carrier.carry(told, answer)
         return
+      }
       case 'prove':
         sendWhole(answer, proofOf(decision.proof))
         return

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { Hostname } from '../../kernel/index.ts'
-import { type HeaderLines, toHeaderLines } from './header-lines.ts'
+import { fieldsOf, type HeaderLines, toHeaderLines } from './header-lines.ts'
 
 // RFC 9110 §7.6.1 (hop-by-hop fields), RFC 7239 (Forwarded) and the X-Forwarded-… habit.
 
@@ -12,6 +12,7 @@ export interface ForwardingFacts {
   /** The port the visitor came to. */
   readonly port: number
   readonly requestId: string
+  readonly vouched?: HeaderLines | undefined
   readonly body: 'none' | 'sized' | 'chunked'
   readonly upgrade: 'websocket' | 'none'
 }
@@ -68,6 +69,8 @@ export function headersForBackend(fields: readonly string[], facts: ForwardingFa
   headers['x-forwarded-proto'] = scheme
   headers['forwarded'] = `for=${nodeOf(facts.address)};host=${facts.hostname};proto=${scheme}`
   headers['x-request-id'] = facts.requestId
+  for (const [name, value] of fieldsOf(facts.vouched ?? NO_LINES))
+    headers[name.toLowerCase()] = value
   if (facts.body === 'chunked') headers['transfer-encoding'] = 'chunked'
   if (facts.upgrade === 'websocket') {
     headers['connection'] = 'Upgrade'
@@ -75,6 +78,8 @@ export function headersForBackend(fields: readonly string[], facts: ForwardingFa
   }
   return headers
 }
+
+const NO_LINES = toHeaderLines('')
 
 /** The visitor's own fields that a backend may see, from names and values in turn. */
 export function linesForBackend(fields: readonly string[]): HeaderLines {

@@ -18,6 +18,8 @@ export interface Asked {
 /** One that is to be carried to a backend. */
 export interface Passage extends Asked {
   readonly requestId: string
+  /** What the edge tells the backend of this visitor, signed; absent unless that is wanted. */
+  readonly vouched?: HeaderLines
 }
 
 /** What answers a GET or HEAD without a body: a backend in this process, or elsewhere. */

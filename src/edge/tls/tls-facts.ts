@@ -36,7 +36,7 @@ function keyExchangeOf(socket: TLSSocket): string | undefined {
   if (!session) return undefined
   try {
     const group = groupIn(session)
-    return group === undefined ? undefined : (GROUPS[group] ?? `group ${group}`)
+    return group === undefined ? undefined : (GROUPS[group] ?? `group-${group}`)
   } finally {
     // Its keys are in there too.
     session.fill(0)

@@ -55,6 +55,7 @@ export interface EdgeUnderTest extends AsyncDisposable {
 export async function openEdge({
   backend,
   name,
+  visitorFactsKey,
   httpPolicy = 'serve',
   accessLog = 0,
   accessLogDetails = [],
@@ -66,6 +67,7 @@ export async function openEdge({
   readonly backend?: BackendTarget
   /** The edge name; it needs to be one of the hosts. */
   readonly name?: string
+  readonly visitorFactsKey?: string
   readonly httpPolicy?: 'serve' | 'redirect'
   readonly accessLog?: number
   readonly accessLogDetails?: ('targets' | 'addresses' | 'agents')[]
@@ -135,6 +137,7 @@ export async function openEdge({
     {
       ...{ httpPolicy, sharedAddresses, accessLog, accessLogDetails },
       ...(name === undefined ? {} : { name: host(name) }),
+      ...(visitorFactsKey === undefined ? {} : { visitorFactsKey }),
     },
   )
   const local = [{ host: '0.0.0.0', port: 0 }]

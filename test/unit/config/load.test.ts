@@ -80,6 +80,13 @@ describe('loadConfig', () => {
     await expect(bad).rejects.toThrow(/^acme\.eab is \[hidden\] .*not of the form kid:hmac/)
   })
 
+  it('hides the key that the edge shares with a backend, and wants one that cannot be guessed', async () => {
+    const { settings } = await load({ flags: { 'edge.visitorFactsKey': 'k3y'.repeat(11) } })
+    expect(JSON.stringify(explainConfig(settings))).not.toContain('k3y')
+    const bad = load({ flags: { 'edge.visitorFactsKey': 'k3y' } })
+    await expect(bad).rejects.toThrow(/^edge\.visitorFactsKey is \[hidden\]/)
+  })
+
   it.each(['', '# nothing yet', 'api:', 'api:\n  listen:'])(
     'takes %j for no settings',
     async (yaml) => {
