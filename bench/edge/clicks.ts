@@ -40,7 +40,8 @@ export async function measureClicks(world: World, plan: TrafficPlan): Promise<Be
   )
   for (const mode of MODES) {
     for (const { port, targetsFile } of ways) {
-      await warmUp({ client: world.client, mode, port, targetsFile, pids: [] })
+      const { client, warmingSeconds: seconds } = plan
+      await warmUp({ client, mode, port, targetsFile, seconds })
     }
     await interleave(ways, plan.rounds, async ({ name, port, pids, targetsFile }) => {
       const { client, warmupSeconds, seconds } = plan

@@ -82,13 +82,13 @@ const WARM_AFTER = {
   resumed: 3_000,
   'single-use': 2_000,
 } as const
-/** On a crowded machine warming up ends before that. */
-const WARMING_SECONDS_MAX = 12
-
-/** Lets a server become warm before its first round; at once where nothing has to be compiled. */
-export async function warmUp(load: Omit<Load, 'warmupSeconds' | 'seconds'>): Promise<void> {
+/**
+ * Lets a server become warm before its first round, for at most `load.seconds`: on a crowded machine
+ * it does not become so in that time.
+ */
+export async function warmUp(load: Omit<Load, 'warmupSeconds' | 'pids'>): Promise<void> {
   const operationsMax = WARM_AFTER[load.mode]
-  await runLoad({ ...load, warmupSeconds: 0, seconds: WARMING_SECONDS_MAX, operationsMax })
+  await runLoad({ ...load, warmupSeconds: 0, pids: [], operationsMax })
 }
 
 /** Runs the load client once. Throws if answers were wrong, or more than a few failed. */

@@ -16,6 +16,8 @@ export interface TrafficPlan {
   readonly client: string
   readonly caFile: string
   readonly rounds: number
+  /** The most that is spent on making one server warm in one mode, before the rounds. */
+  readonly warmingSeconds: number
   readonly warmupSeconds: number
   readonly seconds: number
   say(sentence: string): void
@@ -39,8 +41,8 @@ export async function measureTraffic(
   const seen = new Map(contenders.map((contender) => [contender, nothingSeen(contender)]))
   for (const mode of MODES) {
     for (const { peer, targetsFile, method } of contenders) {
-      const { client } = plan
-      await warmUp({ client, mode, targetsFile, method, port: peer.httpsPort, pids: [] })
+      const { client, warmingSeconds: seconds } = plan
+      await warmUp({ client, mode, targetsFile, method, port: peer.httpsPort, seconds })
     }
     await interleave(contenders, plan.rounds, async (contender, round) => {
       const { peer, targetsFile, method } = contender
