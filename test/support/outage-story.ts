@@ -66,7 +66,8 @@ export async function tellOutageStory(story: OutageStory): Promise<OutageFigures
   await eventually(
     async () => backend.heardOf(),
     (count) => count === visitors.asked(),
-    120_000,
+    // One at a time: on a busy machine a few milliseconds each.
+    60_000 + visitors.asked() * 5,
   ).catch(() => undefined)
   const replayMs = performance.now() - backAtMs
   await eventually(

@@ -35,6 +35,8 @@ export function createOwedSender(
 ): OwedSender {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   let first = 0
+  // Why they do not take it is said once, and again after they have taken one.
+  let isTold = false
 
   return {
     send: async (owed, signal) => {
@@ -46,11 +48,14 @@ export function createOwedSender(
         if (said.kind === 'answered' && isTaken(said.status)) {
           // Whoever took this one takes the next, too.
           first = index
+          isTold = false
           return 'taken'
         }
+        if (isTold) continue
         const why = said.kind === 'answered' ? `status ${said.status}` : said.why
         record.owedNotTaken({ backend: formatBackendAddress(target), why, requestId: owed.id })
       }
+      isTold = true
       return 'not-now'
     },
     [Symbol.dispose]: () => agent.destroy(),
