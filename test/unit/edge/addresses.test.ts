@@ -75,6 +75,10 @@ describe('edge options', () => {
       http: ':80',
       https: ':443',
       backend: 'embedded',
+      sharedAddresses: '127.0.0.1, ::1',
+      accessLog: 0.01,
+      accessLogDetails: [],
+      onBackendDown: 'answer',
       httpPolicy: 'serve',
     })
   })
