@@ -41,7 +41,7 @@ const RECORD_HEADER_BYTES = 5
 const RECORD_BYTES_MAX = 16_384
 const MESSAGE_HEADER_BYTES = 4
 /** Real ones stay under 2 KB, with post-quantum key shares. OpenSSL takes 128 KB of it. */
-export const HELLO_BYTES_MAX = 16 * 1024
+const HELLO_BYTES_MAX = 16 * 1024
 
 /** Real ones come in one; some programs cut theirs in two to be overlooked. */
 const RECORDS_MAX = 8

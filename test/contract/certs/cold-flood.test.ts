@@ -52,7 +52,7 @@ it('a flood of cold hosts leaves every turn of the loop to those that are warm',
   const [warm, ...cold] = hosts(COLD + 1)
   if (!warm) throw new TypeError('There is no host')
   await cache.contextFor(warm)
-  const flood = Promise.all(cold.map((hostname) => cache.contextFor(hostname)))
+  const flood = Promise.all(cold.map(async (hostname) => cache.contextFor(hostname)))
   const perTurn: number[] = []
   for (let before = built(); built() < COLD + 1; before = built()) {
     await setImmediate()

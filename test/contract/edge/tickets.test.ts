@@ -104,9 +104,9 @@ describe('a rotation', () => {
 
   it('fails no handshake, however often it comes', async () => {
     const ports = [first.httpsPort, second.httpsPort]
-    let isDone = false
+    const done = new AbortController()
     const rotating = (async () => {
-      for (let key = 2; !isDone; key += 1) {
+      for (let key = 2; !done.signal.aborted; key += 1) {
         const keys = [aTicketKey(key % 256), aTicketKey((key - 1) % 256, { sealsFromMs: -1 })]
         for (const { edge } of [first, second]) edge.useTicketKeys(keys)
         await new Promise((resolve) => setImmediate(resolve))
@@ -117,7 +117,7 @@ describe('a rotation', () => {
         countResumptions(ports, OURS, { visits: 40, version }),
       ),
     )
-    isDone = true
+    done.abort()
     await rotating
     expect(clients).toHaveLength(3)
     expect(await first.metric('postern_handshakes_total')).not.toMatch(/error|aborted|timeout/)
