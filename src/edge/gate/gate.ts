@@ -14,7 +14,8 @@ import { createHeadReader } from './head-reader.ts'
  * bytes that are anything else.
  */
 export interface Gate extends AsyncDisposable {
-  admit(socket: Socket): void
+  /** `hello`: the fingerprint of its ClientHello, if one was taken. */
+  admit(socket: Socket, hello?: string): void
   /** From now on every answer is its connection's last; idle connections are closed. */
   windDown(): void
 }
@@ -55,8 +56,9 @@ export function createGate(deps: GateDeps): Gate {
   const watch = watchDeadlines(connections, { clock, record })
 
   return {
-    admit: (socket) => {
-      const connection = openConnection(arrivalOf(socket, doorkeeper.seatOf(socket)))
+    admit: (socket, hello) => {
+      const seat = doorkeeper.seatOf(socket)
+      const connection = openConnection(arrivalOf(socket, { seat, hello }))
       if (connection.arrival.protocol === 'h2') http2.take(socket, connection)
       else connections.add(new GateConnection(socket, connection, room))
     },

@@ -14,7 +14,8 @@ export interface FirstFlight {
 
 export interface FirstFlightDeps {
   readonly judge: (hello: ClientHello) => HelloRefusal | undefined
-  readonly handOver: (socket: Socket) => void
+  /** `hello`: `undefined` if it could not be read. */
+  readonly handOver: (socket: Socket, hello: ClientHello | undefined) => void
   readonly count: (result: HandshakeResult) => void
 }
 
@@ -45,10 +46,11 @@ class Receiving {
     this.#bytes = this.#bytes ? Buffer.concat([this.#bytes, chunk]) : chunk
     const reading = readClientHello(this.#bytes)
     if (reading.kind === 'incomplete') return
-    const refusal = reading.kind === 'hello' ? this.#deps.judge(reading.hello) : undefined
+    const hello = reading.kind === 'hello' ? reading.hello : undefined
+    const refusal = hello && this.#deps.judge(hello)
     this.#stop()
     if (refusal) this.#refuse(refusal)
-    else this.#handOver(this.#bytes)
+    else this.#handOver(this.#bytes, hello)
   }
 
   /** It may say no more, and we have not said anything: there is nothing to wait for. */
@@ -75,9 +77,9 @@ class Receiving {
     this.#socket.destroySoon()
   }
 
-  #handOver(bytes: Buffer): void {
+  #handOver(bytes: Buffer, hello: ClientHello | undefined): void {
     this.#socket.pause()
     this.#socket.unshift(bytes)
-    this.#deps.handOver(this.#socket)
+    this.#deps.handOver(this.#socket, hello)
   }
 }

@@ -4,6 +4,7 @@ import type { Gate } from '../gate/gate.ts'
 import type { Listener } from '../listen/http-listener.ts'
 import type { HostMembership, ServedCertificate } from '../ports.ts'
 import type { VisitBook } from '../request/visits.ts'
+import { createFingerprints } from './fingerprints.ts'
 import { createFirstFlight } from './first-flight.ts'
 import { createFloodWatch } from './flood-watch.ts'
 import { failedHandshakeResult, isStranger } from './handshake-result.ts'
@@ -33,6 +34,13 @@ export interface TlsListener extends Listener {
 /** If one of these fails, Node's own tickets are the better ones. */
 const TICKET_CHECKS: ReadonlySet<SelfTestCheck> = new Set(['resumption', 'renewed-tickets'])
 
+/** Whose first words are read before any TLS is made: it costs a wanted handshake some 5 %. */
+export type HelloReading =
+  /** Those of all, and their fingerprints are kept for the backend to be told. */
+  | 'always'
+  /** Those of all while strangers come in numbers, to spare three quarters of what each costs. */
+  | 'amid-strangers'
+
 export function createTlsListener({
   gate,
   sni,
@@ -41,6 +49,7 @@ export function createTlsListener({
   record,
   clock,
   random,
+  helloReading,
 }: {
   readonly gate: Gate
   readonly sni: Pick<Sni, 'callback'>
@@ -49,10 +58,13 @@ export function createTlsListener({
   readonly record: Pick<EdgeRecord, 'handshake' | 'selfTested'>
   readonly clock: Clock
   readonly random: Random
+  readonly helloReading: HelloReading
 }): TlsListener {
   const ring = createTicketRing({ clock })
   const handshakes = createSelfHandshakes({ clock })
   const flood = createFloodWatch({ clock })
+  const fingerprints = createFingerprints()
+  const isReading = helloReading === 'always' ? () => true : flood.isOn
   const count = (result: HandshakeResult): void => {
     if (isStranger(result)) flood.noteStranger()
     record.handshake(result)
@@ -61,7 +73,7 @@ export function createTlsListener({
     const made = createTicketedServer({ ring, random, sniCallback: sni.callback }, wanted)
     made.server.on('secureConnection', (socket) => {
       record.handshake(socket.isSessionReused() ? 'resumed' : 'full')
-      gate.admit(socket)
+      gate.admit(socket, helloReading === 'always' ? fingerprints.take(socket) : undefined)
     })
     made.server.on('tlsClientError', (error, socket) => {
       count(failedHandshakeResult(error, socket, membership))
@@ -72,13 +84,15 @@ export function createTlsListener({
   let ticketed = serve('ring')
   const firstFlight = createFirstFlight({
     judge: (hello) => refusalOf(hello, membership),
-    handOver: (socket) => ticketed.accept(socket),
+    handOver: (socket, hello) => {
+      if (hello && helloReading === 'always') fingerprints.note(socket, hello)
+      ticketed.accept(socket)
+    },
     count,
   })
 
   return {
-    // Reading a hello first costs a handshake some 5 %, and spares three quarters of a stranger.
-    accept: (socket) => (flood.isOn() ? firstFlight.receive(socket) : ticketed.accept(socket)),
+    accept: (socket) => (isReading() ? firstFlight.receive(socket) : ticketed.accept(socket)),
     useTicketKeys: ring.replace,
     selfTest: async () => {
       const report = await testSelf({ clock, random }, ticketed.handling)

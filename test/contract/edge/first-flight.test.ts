@@ -8,7 +8,7 @@ import { clientHello } from '../../support/client-hello.ts'
 import { openssl } from '../../support/clients.ts'
 import { aTicketKey } from '../../support/ticket-keys.ts'
 import { countResumptions, visit } from '../../support/tls-visits.ts'
-import { type EdgeUnderTest, OURS, openEdge, statusOf } from './support.ts'
+import { type EdgeUnderTest, OURS, openBackend, openEdge, statusOf } from './support.ts'
 
 // An edge to which strangers come in numbers, so that it reads hellos before it makes any TLS.
 
@@ -76,7 +76,7 @@ describe('amid strangers', () => {
     ],
     ['an empty record', Buffer.from('1603010000', 'hex')],
   ])('leaves %s to OpenSSL, which ends it', async (_, bytes) => {
-    // OpenSSL waits for more of some of these, as long as the client does.
+    // OpenSSL waits for more of some of these, until the handshake's time is over.
     const said = await saysOf([bytes], 'leaves')
     expect(said[0] ?? 21).toBe(21)
     expect(statusOf((await visit(under.httpsPort, OURS)).answer)).toBe(200)
@@ -88,6 +88,29 @@ describe('amid strangers', () => {
     socket.end()
     await once(socket, 'close')
     await expect.poll(() => under.metric('postern_handshakes_total')).toContain('aborted')
+  })
+})
+
+describe('for a backend that is told of its visitors', () => {
+  it('every hello is read, and its fingerprint is told', async () => {
+    await using backend = await openBackend((socket, received) => {
+      if (received.endsWith('\r\n\r\n')) {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+      }
+    })
+    await using told = await openEdge({
+      backend: backend.target,
+      visitorFactsKey: 'a'.repeat(32),
+    })
+    for (const version of ['TLSv1.3', 'TLSv1.2'] as const) {
+      const visited = await visit(told.httpsPort, OURS, { maxVersion: version })
+      expect(statusOf(visited.answer)).toBe(200)
+    }
+    const told13 = /hello="?(t13d[0-9a-z]{6}_[0-9a-f]{12}_[0-9a-f]{12})/i
+    expect(backend.text()).toMatch(told13)
+    expect(backend.text()).toMatch(/hello="?t12d/)
+    const refused = await openssl(told.httpsPort, 'stranger.test')
+    expect(refused.stderr).toMatch(/unrecognized name/)
   })
 })
 
@@ -115,8 +138,7 @@ async function saysOf(
     socket.write(piece)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  if (then === 'leaves') socket.end()
-  await answered
+  if (then === 'waits') await answered
   socket.destroy()
   return Buffer.concat(said)
 }
