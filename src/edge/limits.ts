@@ -23,6 +23,13 @@ export const CONNECTION_BYTES = 60 * 1024
 /** Not yet accepted connections: the kernel caps it at net.core.somaxconn (4,096 by default). */
 export const BACKLOG_CONNECTIONS = 4096
 
+/** And in V8's heap alone, with a whole head that is not at its end: the head, and its objects. */
+export const CONNECTION_HEAP_BYTES = HEAD_BYTES_MAX + 16 * 1024
+/** What a worker's heap holds without any. */
+export const HEAP_BASE_BYTES = 40 * 1024 * 1024
+/** However small the heap: fewer would not be worth a process. */
+export const CONNECTIONS_MIN = 256
+
 /**
  * Open connections of one address (IPv6: one /64) to one process. Image proxies of mail providers and
  * whole mobile networks come from few addresses: a busy one holds some hundreds, since idle ones end

@@ -30,7 +30,7 @@ const addressOf = (index: number): string =>
   `127.0.${1 + Math.floor(index / 250)}.${1 + (index % 250)}`
 
 /** Enough for the server itself; its workers are what is tried. */
-const HEAP_MEGABYTES = 128
+const HEAP_MEGABYTES = 96
 
 function tell(figures: Record<string, unknown>): void {
   process.stderr.write(`${JSON.stringify(figures)}\n`)
@@ -189,7 +189,7 @@ describe.skipIf(pebbleIsMissing)(`limits ${pebbleLabel}`, () => {
     // A head that does not end has to be kept, for five seconds.
     const head = Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\nX-A: ${'a'.repeat(15_000)}`)
     const { good } = await besideVisitors(world, () =>
-      inParallel(100_000, 14_000, async (index) => {
+      inParallel(30_000, 10_000, async (index) => {
         const socket = dial({ port: postern.httpPort, from: addressOf(index % 500) })
         socket.write(head)
         socket.resume()

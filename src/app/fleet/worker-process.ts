@@ -59,8 +59,8 @@ const INHERITED = [
   ...['LD_PRELOAD', 'LD_LIBRARY_PATH', 'FAKETIME', 'DONT_FAKE_MONOTONIC'],
 ]
 
-/** V8's own bound grows with the machine, to 4 GB; an edge with all its connections needs a tenth. */
-const HEAP_MEGABYTES_MAX = 512
+/** V8's own bound grows with the machine, to 4 GB; an edge with all its connections fits into this. */
+const HEAP_MEGABYTES_MAX = 768
 /** What a worker needs to start and serve a few hundred. */
 const HEAP_MEGABYTES_MIN = 64
 /** Of a process's share of the memory: the rest is OpenSSL's, and the kernel's buffers. */

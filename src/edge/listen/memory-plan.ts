@@ -1,4 +1,11 @@
-import { CONNECTION_BYTES, MEMORY_HIGH_SHARE, MEMORY_LOW_SHARE } from '../limits.ts'
+import {
+  CONNECTION_BYTES,
+  CONNECTION_HEAP_BYTES,
+  CONNECTIONS_MIN,
+  HEAP_BASE_BYTES,
+  MEMORY_HIGH_SHARE,
+  MEMORY_LOW_SHARE,
+} from '../limits.ts'
 
 /** What a process uses, in bytes. */
 export interface MemoryUse {
@@ -36,6 +43,15 @@ export function judgeMemory(
  */
 export function connectionsWhenHigh({ rss, heap }: MemoryBounds): number {
   return Math.floor(((1 - MEMORY_HIGH_SHARE) * Math.min(rss, heap)) / CONNECTION_BYTES)
+}
+
+/**
+ * So many connections fit into the heap although each of them holds a whole head: heads can come
+ * faster than anybody can look. What is outside of the heap is watched.
+ */
+export function connectionsThatFit({ heap }: Pick<MemoryBounds, 'heap'>): number {
+  const free = heap * MEMORY_LOW_SHARE - HEAP_BASE_BYTES
+  return Math.max(CONNECTIONS_MIN, Math.floor(free / CONNECTION_HEAP_BYTES))
 }
 
 /** A limit of 0, or one beyond the machine, is none: cgroup v1 says "none" with a huge number. */

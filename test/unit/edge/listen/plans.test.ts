@@ -5,6 +5,7 @@ import {
   readDescriptorLimit,
 } from '../../../../src/edge/listen/descriptor-plan.ts'
 import {
+  connectionsThatFit,
   connectionsWhenHigh,
   judgeMemory,
   memoryOfProcess,
@@ -71,6 +72,13 @@ describe('memory', () => {
   it('lets so many in as fit above the mark', () => {
     const megabytes = 1024 * 1024
     expect(connectionsWhenHigh({ rss: 600 * megabytes, heap: 4000 * megabytes })).toBe(1536)
+  })
+
+  it('has room for a whole head of each connection', () => {
+    const megabytes = 1024 * 1024
+    expect(connectionsThatFit({ heap: 768 * megabytes })).toBe(17_152)
+    expect(connectionsThatFit({ heap: 96 * megabytes })).toBe(1024)
+    expect(connectionsThatFit({ heap: 1 })).toBe(256)
   })
 
   it.each([
