@@ -57,6 +57,9 @@ export function createServing({ exchange, bodyCarrier, httpDate }: ServingDeps):
     const accepted = accept(request, answer, connection)
     if (!accepted) return
     const asked = askedOf(request, accepted, connection)
+    // What comes in one piece with a wish to upgrade that is not granted is lost to node:http, and
+    // what comes in the next one is not: nobody could tell where the next request begins.
+    if (request.headers.upgrade !== undefined) response.setHeader('connection', 'close')
     if (!bodyCarrier) {
       // An unread body must not be taken for the next request.
       if (accepted.body !== 'none') response.setHeader('connection', 'close')
