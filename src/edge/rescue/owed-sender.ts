@@ -37,23 +37,23 @@ export function createOwedSender(
   let first = 0
   // Why they do not take it is said once, and again after they have taken one.
   let isTold = false
+  const tell = (target: BackendAddress, { id: requestId }: OwedRequest, said: Said): void => {
+    const why = said.kind === 'answered' ? `status ${said.status}` : said.why
+    record.owedNotTaken({ backend: formatBackendAddress(target), why, requestId })
+  }
 
   return {
     send: async (owed, signal) => {
-      for (let tried = 0; tried < targets.length; tried += 1) {
-        const index = (first + tried) % targets.length
-        const target = targets[index]
-        if (!target || signal.aborted) break
+      // Whoever took the last one is asked first.
+      for (const target of [...targets.slice(first), ...targets.slice(0, first)]) {
+        if (signal.aborted) break
         const said = await ask(target, owed, { agent, signal })
-        if (said.kind === 'answered' && isTaken(said.status)) {
-          // Whoever took this one takes the next, too.
-          first = index
+        if (isTaken(said)) {
+          first = targets.indexOf(target)
           isTold = false
           return 'taken'
         }
-        if (isTold) continue
-        const why = said.kind === 'answered' ? `status ${said.status}` : said.why
-        record.owedNotTaken({ backend: formatBackendAddress(target), why, requestId: owed.id })
+        if (!isTold) tell(target, owed, said)
       }
       isTold = true
       return 'not-now'
@@ -62,7 +62,9 @@ export function createOwedSender(
   }
 }
 
-function isTaken(status: number): boolean {
+function isTaken(said: Said): boolean {
+  if (said.kind === 'silent') return false
+  const { status } = said
   return status >= 200 && status < 500 && status !== 408 && status !== 429
 }
 
