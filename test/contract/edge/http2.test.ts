@@ -62,7 +62,7 @@ async function ask(
   stream.on('error', () => undefined)
   if (body !== undefined) stream.end(body)
   await new Promise((resolve) => stream.on('close', resolve))
-  const code = stream.rstCode ?? 0
+  const code = stream.rstCode
   return { status: Number(said[':status'] ?? 0), headers: said, body: text, code }
 }
 
