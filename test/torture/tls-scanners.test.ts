@@ -14,6 +14,7 @@ const EXPECTED: ReadonlyMap<string, string> = new Map([
   ['HSTS', "it binds a customer's name for a year, and is theirs to decide"],
   ['cert_chain_of_trust', 'the CA is of this test'],
   ['cert_revocation', 'the CA is of this test'],
+  ['secure_renego', 'it cannot tell (a warning); sslscan and the self-test find it refused'],
   ['engine_problem', 'of the OpenSSL that testssl.sh itself uses'],
 ])
 const FINE = new Set(['OK', 'INFO'])
