@@ -196,28 +196,26 @@ function readReply(
   method: string,
   pieces: readonly string[],
 ): { readonly heard: Heard; readonly hasMore: boolean } | undefined {
-  let heardStatus = 0
-  let heardBody = ''
-  let isWhole = false
+  const heard = { status: 0, body: '', isWhole: false }
   const answer: Answer = {
     isOver: false,
     whenLeft: () => undefined,
     whenOver: () => undefined,
     send: (head, whole) => {
-      heardStatus = head.status
-      heardBody += whole.toString('latin1')
-      isWhole = true
+      heard.status = head.status
+      heard.body += whole.toString('latin1')
+      heard.isWhole = true
     },
     begin: (head) => {
-      heardStatus = head.status
+      heard.status = head.status
     },
     write: (piece) => {
-      heardBody += piece.toString('latin1')
+      heard.body += piece.toString('latin1')
       return true
     },
     whenDrained: () => undefined,
     end: () => {
-      isWhole = true
+      heard.isWhole = true
     },
     breakOff: () => undefined,
   }
@@ -228,10 +226,11 @@ function readReply(
     const state = reply.receive(Buffer.from(piece, 'latin1'))
     if (state === 'broken') return undefined
     hasMore = state === 'whole-and-more' || pieces.slice(index + 1).join('') !== ''
-    if (isWhole) break
+    if (heard.isWhole) break
   }
-  if (!isWhole && !(reply.hasBytes && reply.ended() === 'whole')) return undefined
-  return { heard: { status: heardStatus, body: heardBody }, hasMore }
+  if (!heard.isWhole && !(reply.hasBytes && reply.ended() === 'whole')) return undefined
+  const { status: code, body: text } = heard
+  return { heard: { status: code, body: text }, hasMore }
 }
 
 async function readByNode(method: string, bytes: string): Promise<Heard | undefined> {
