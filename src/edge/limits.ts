@@ -16,8 +16,7 @@ export const BODY_BYTES_MAX = 10 * 1024 * 1024
 /** Sockets of one process, if it may have that many. At 60 KB each, this is a gigabyte. */
 export const CONNECTIONS_MAX = 16_384
 /**
- * What a connection over TLS takes, in V8 and outside of it: measured with 2,000 that had asked once;
- * rounded up.
+ * What a connection over TLS takes, in V8 and outside of it: estimated at 30 KB, doubled.
  */
 export const CONNECTION_BYTES = 60 * 1024
 /** Not yet accepted connections: the kernel caps it at net.core.somaxconn (4,096 by default). */
@@ -44,7 +43,7 @@ export const CONNECTIONS_PER_ADDRESS_MAX = 2048
 export const NEW_CONNECTIONS_PER_ADDRESS_PER_SECOND = 500
 /** And so many at once: a mail to everybody in one company, opened on the minute. */
 export const NEW_CONNECTIONS_PER_ADDRESS_BURST = 2000
-/** Addresses whose pace is remembered: about 5 MB. Beyond, who left longest ago is forgotten. */
+/** Addresses whose pace is remembered: 4 MB. Beyond, one that came long ago and left is forgotten. */
 export const ADDRESSES_REMEMBERED_MAX = 32_768
 
 /** Descriptors kept for what is not a visitor: a worker has about 40 open, and logs rotate. */

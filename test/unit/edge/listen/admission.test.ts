@@ -46,7 +46,7 @@ describe('an address', () => {
 })
 
 describe('the memory of addresses', () => {
-  it('forgets whoever left longest ago, not those that are there', () => {
+  it('forgets one that has left, not those that are there', () => {
     const admission = createAdmission({ ...LIMITS, open: 1, remembered: 2 })
     admission.judge('192.0.2.1', 0)
     admission.judge('192.0.2.2', 0)
