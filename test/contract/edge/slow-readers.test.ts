@@ -46,15 +46,11 @@ async function serve(): Promise<Served> {
 /** Writes until the kernel takes no more; what is returned waits for the visitor to read. */
 async function fill(socket: Socket): Promise<{ readonly wait: Promise<void> }> {
   for (;;) {
-    let isThrough = false
     const wait = new Promise<void>((resolve) => {
-      socket.write(MUCH.subarray(0, 256 * 1024), () => {
-        isThrough = true
-        resolve()
-      })
+      socket.write(MUCH.subarray(0, 256 * 1024), () => resolve())
     })
-    await new Promise((resolve) => setTimeout(resolve, 10))
-    if (!isThrough) return { wait }
+    const soon = new Promise<'waits'>((resolve) => setTimeout(() => resolve('waits'), 10))
+    if ((await Promise.race([wait, soon])) === 'waits') return { wait }
   }
 }
 
