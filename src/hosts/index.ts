@@ -44,7 +44,6 @@ export {
   type SourceEvent,
 } from './host-table.ts'
 export { type ClaimJudgement, judgeClaim } from './judge-claim.ts'
-export { createRecentVisits, type RecentVisits } from './recent-visits.ts'
 export {
   type AddressAnswers,
   type AddressProbe,
@@ -55,6 +54,7 @@ export {
   type PreflightFacts,
   type PreflightJudgement,
 } from './preflight.ts'
+export { createRecentVisits, type RecentVisits } from './recent-visits.ts'
 export {
   type AddressSight,
   judgeRegularLook,
