@@ -28,6 +28,8 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts', 'test/*.test.ts'],
           // No module of ours keeps state, so files can share them: a fifth of the time.
           isolate: false,
+          // Properties are tried thousands of times, and the other projects want the cores, too.
+          testTimeout: 30_000,
         },
       },
       {
