@@ -14,9 +14,9 @@ import {
 import type { Answer } from '../request/answer.ts'
 import { headersForBackend, linesForVisitor } from '../request/forwarded-headers.ts'
 import { fieldsOf } from '../request/header-lines.ts'
-import { lastPageOf, sendWhole } from '../request/pages.ts'
+import { lastPageOf, type Page, sendWhole } from '../request/pages.ts'
 import type { Passage } from '../request/passage.ts'
-import { tooLarge } from '../request/request-rules.ts'
+import { mayLackLength, tooLarge } from '../request/request-rules.ts'
 
 // http-proxy wants the request and response objects of node:http, and takes framing and errors from
 // them; a stream of HTTP/2 has neither. node:http's own client frames the body anew: with the length
@@ -54,6 +54,10 @@ export function createBodyCarrier(
   return {
     carry: (passage, body, answer) => {
       const { stream, length, expectsContinue } = body
+      if (!hasCertainEnd(passage.method, length)) {
+        sendWhole(answer, lastPageOf(UNCERTAIN))
+        return
+      }
       const errand = errands.start(passage)
       if ('page' in errand) {
         sendWhole(answer, lastPageOf(errand.page))
@@ -97,6 +101,16 @@ export function createBodyCarrier(
       })
     },
   }
+}
+
+const UNCERTAIN: Page = { status: 400, sentence: 'The end of the body is not certain.' }
+
+/**
+ * The rules have seen to it, and here it is what keeps one visitor's body from being another
+ * request: node:http writes what it has no framing for as it is.
+ */
+function hasCertainEnd(method: string, length: Http2Body['length']): boolean {
+  return length === 'unknown' ? mayLackLength(method) : Number.isSafeInteger(length) && length >= 0
 }
 
 function optionsFor(

@@ -5,7 +5,7 @@ import {
   type AcceptedRequest,
   type BrokenRule,
   judgeRequest,
-  type RequestHead,
+  mayLackLength,
 } from '../request/request-rules.ts'
 
 // RFC 9113 §8.2 and §8.3 (HTTP/2: fields and pseudo-fields), told in the words of HTTP/1.1 and then
@@ -52,7 +52,7 @@ export function judgeHttp2(
   if (!/^\/[\x21-\x7e]*$/.test(path)) {
     return refuse('target', 'The path has characters that do not belong into one.')
   }
-  const length = lengthOf(head, verdict.body, endsHere)
+  const length = lengthOf(method, verdict, endsHere)
   if (typeof length === 'object') return length
   const { hostname, target } = verdict
   const lines = linesForBackend(read.fields)
@@ -171,23 +171,19 @@ function notOneRequest(): Refusal {
 
 /** Bodies without a length are told from none by the stream's end (§8.1), not by a field. */
 function lengthOf(
-  { method, fields }: RequestHead,
-  announced: AcceptedRequest['body'],
+  method: string,
+  { body, length }: AcceptedRequest,
   endsHere: boolean,
 ): number | 'unknown' | Refusal {
   if (endsHere) {
-    return announced === 'none' ? 0 : refuse('framing', 'A body is announced and none comes.')
+    return body === 'none' ? 0 : refuse('framing', 'A body is announced and none comes.')
   }
-  const at = fields.indexOf('content-length')
-  if (at >= 0) return Number(fields[at + 1])
-  if (METHODS_WITH_BODIES.has(method)) return 'unknown'
+  if (length !== undefined) return length
+  if (mayLackLength(method)) return 'unknown'
   // Some clients end a GET with an empty frame. Should it hold a body, nobody reads it.
   if (method === 'GET' || method === 'HEAD') return 0
   return refuse('framing', `${method} with a body needs a Content-Length.`, 411)
 }
-
-/** As with HTTP/1.1: these are the methods whose bodies may come without a length. */
-const METHODS_WITH_BODIES = new Set(['POST', 'PUT', 'PATCH'])
 
 function refuse(rule: BrokenRule, sentence: string, status = 400): Refusal {
   return { kind: 'refused', status, rule, sentence }

@@ -39,6 +39,8 @@ export type RequestVerdict =
       /** Origin-form, whatever form it came in. */
       readonly target: string
       readonly body: 'none' | 'sized' | 'chunked'
+      /** What `Content-Length` says, in bytes; `undefined` without one. */
+      readonly length: number | undefined
       readonly upgrade: 'websocket' | 'none'
     }
   | {
@@ -54,8 +56,15 @@ export type AcceptedRequest = Extract<RequestVerdict, { kind: 'accepted' }>
 type Refusal = Extract<RequestVerdict, { kind: 'refused' }>
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-/** Methods whose bodies node:http and http-proxy frame anew as they should, also when chunked. */
 const METHODS_WITH_CHUNKED = new Set(['POST', 'PUT', 'PATCH'])
+
+/**
+ * Whether a body of unknown length may come with this method: node:http and http-proxy frame it anew
+ * for these alone. With any other it would go out bare, and be read as the next request.
+ */
+export function mayLackLength(method: string): boolean {
+  return METHODS_WITH_CHUNKED.has(method)
+}
 
 /** Judges one request by its head alone. Whose host it is, and on which connection, comes after. */
 export function judgeRequest(head: RequestHead): RequestVerdict {
@@ -68,12 +77,13 @@ export function judgeRequest(head: RequestHead): RequestVerdict {
 
   const target = originForm(head, hostname)
   if (typeof target !== 'string') return target
-  const body = framingOf(head)
-  if (typeof body !== 'string') return body
+  const framing = framingOf(head)
+  if (framing.kind === 'refused') return framing
   if (valuesOf(head.fields, 'expect').some((value) => value.toLowerCase() !== '100-continue')) {
     return refuse(417, 'expectation', 'What is expected here cannot be promised.')
   }
-  return { kind: 'accepted', hostname, target, body, upgrade: upgradeOf(head) }
+  const { body, length } = framing
+  return { kind: 'accepted', hostname, target, body, length, upgrade: upgradeOf(head) }
 }
 
 function judgeStartLine({ method, version }: RequestHead): Refusal | undefined {
@@ -127,24 +137,29 @@ function originForm({ target, secure }: RequestHead, hostname: Hostname): string
   return rest.startsWith('/') ? rest : `/${rest}`
 }
 
-function framingOf(head: RequestHead): 'none' | 'sized' | 'chunked' | Refusal {
+interface Framing extends Pick<AcceptedRequest, 'body' | 'length'> {
+  readonly kind: 'framed'
+}
+
+function framingOf(head: RequestHead): Framing | Refusal {
   const lengths = valuesOf(head.fields, 'content-length')
   const codings = valuesOf(head.fields, 'transfer-encoding')
   if (codings.length > 0) return chunkedFraming(head, codings, lengths.length)
-  const [length] = lengths
-  if (length === undefined) return 'none'
-  if (lengths.length > 1 || !/^(?:0|[1-9]\d{0,14})$/.test(length)) {
+  const [digits] = lengths
+  if (digits === undefined) return { kind: 'framed', body: 'none', length: undefined }
+  if (lengths.length > 1 || !/^(?:0|[1-9]\d{0,14})$/.test(digits)) {
     return refuse(400, 'body-length', 'The Content-Length is not one plain number.')
   }
-  if (Number(length) > BODY_BYTES_MAX) return tooLarge()
-  return length === '0' ? 'none' : 'sized'
+  const length = Number(digits)
+  if (length > BODY_BYTES_MAX) return tooLarge()
+  return { kind: 'framed', body: length === 0 ? 'none' : 'sized', length }
 }
 
 function chunkedFraming(
   { method, version }: RequestHead,
   codings: readonly string[],
   lengths: number,
-): 'chunked' | Refusal {
+): Framing | Refusal {
   // RFC 9112 §6.1: chunked in HTTP/1.0, or beside a length, is how requests are smuggled.
   const isPlain = codings.length === 1 && codings[0]?.toLowerCase() === 'chunked'
   if (!isPlain || lengths > 0 || version !== '1.1') {
@@ -152,10 +167,10 @@ function chunkedFraming(
   }
   // http-proxy gives a chunked DELETE or OPTIONS `Content-Length: 0` and sends the body after it,
   // and node:http sends one of GET without any framing: the backend would read a second request.
-  if (!METHODS_WITH_CHUNKED.has(method)) {
+  if (!mayLackLength(method)) {
     return refuse(411, 'framing', `${method} with a body needs a Content-Length.`)
   }
-  return 'chunked'
+  return { kind: 'framed', body: 'chunked', length: undefined }
 }
 
 /** The refusal of a body that is too large, by its length or once too much of it has come. */

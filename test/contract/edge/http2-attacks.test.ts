@@ -145,6 +145,25 @@ describe('what was said in HTTP/2 and means more in HTTP/1.1', () => {
     expect(text.match(/^content-length: /gim)).toHaveLength(1)
   })
 
+  it.each(
+    ['content-length', 'transfer-encoding', 'host', 'expect', 'connection'].flatMap((name) =>
+      ['GET', 'HEAD', 'POST', 'DELETE'].map((method) => [method, name] as const),
+    ),
+  )('%s with %s for a value is one request, whatever its body says', async (method, name) => {
+    await using backend = await openBackend((socket) => socket.write(OK_ANSWER))
+    await using under = await openEdge({ backend: backend.target })
+    await using raw = await openRawHttp2(under.httpsPort, OURS)
+    const head = asks([['x-a', name]], { ':method': method })
+    raw.send(PREFACE, frame(FRAME.headers, END_HEADERS, 1, head))
+    raw.send(frame(FRAME.data, END_STREAM, 1, Buffer.from(smuggled)))
+    await raw.until(({ type }) => type === FRAME.reset || type === FRAME.headers)
+    const text = backend.text()
+    const [first = '', rest = ''] = text.split(/(?<=\r\n\r\n)/)
+    if (method === 'POST') expect(first).toMatch(/transfer-encoding: chunked\r\n/i)
+    else expect(rest).toBe('')
+    expect(rest).not.toMatch(/^GET/)
+  })
+
   it.each<[string, Buffer, string]>([
     ['an upper-case name', asks([['Transfer-Encoding', 'chunked']]), ''],
     ['transfer-encoding', asks([['transfer-encoding', 'chunked']]), `0\r\n\r\n${smuggled}`],
