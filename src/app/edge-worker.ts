@@ -26,7 +26,7 @@ import type {
   WorkerRequest,
   WorkerSaid,
 } from './fleet/edge-protocol.ts'
-import { toTroubles } from './fleet/self-test-troubles.ts'
+import type { SelfTestTroubles } from './fleet/self-test-troubles.ts'
 
 interface RunningWorker extends AsyncDisposable {
   readonly member: EdgeMember
@@ -83,9 +83,7 @@ function tellWhenHalted({ halted }: Pick<Store, 'halted'>): void {
   else halted.addEventListener('abort', say, { once: true })
 }
 
-/** Once it listens: nobody has to wait for it, and visitors are served in between. */
-async function tellWhatFailed(member: EdgeMember): Promise<void> {
-  const { troubles, remarks } = toTroubles(await member.selfTest())
+function tellWhatFailed({ troubles, remarks }: SelfTestTroubles): void {
   for (const trouble of troubles) tell({ kind: 'trouble', trouble })
   for (const remark of remarks) tell({ kind: 'remark', remark })
 }
@@ -195,7 +193,8 @@ async function runWorker(): Promise<void> {
       tell({ kind: 'listening', bound: running.member.bound })
       // The next worker, perhaps after a crash of this one, finds its sources compiled.
       flushCompileCache()
-      void tellWhatFailed(running.member)
+      // Once it listens: nobody has to wait for it, and visitors are served in between.
+      running.member.startSelfTests(tellWhatFailed)
     }
   }
 }

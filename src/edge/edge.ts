@@ -2,6 +2,7 @@ import { type Clock, type Hostname, type Random, Redacted } from '../kernel/inde
 import type { EdgeRecord } from '../telemetry/index.ts'
 import type { BackendTarget } from './backend/backend.ts'
 import { createEmbeddedCarrier } from './backend/embedded-carrier.ts'
+import { createErrands } from './backend/errands.ts'
 import { createFallback } from './fallback/fallback.ts'
 import { type BodyCarrier, createRemoteCarrier } from './fallback/remote-carrier.ts'
 import { createForwarder } from './forwarder/forwarder.ts'
@@ -39,7 +40,7 @@ import { createVisitorFacts } from './request/visitor-facts.ts'
 import { createVisitBook, type VisitBook, type Visits } from './request/visits.ts'
 import { createRescuingCarrier } from './rescue/rescuing-carrier.ts'
 import type { RehearsalOutcome } from './tls/self-handshake.ts'
-import type { SelfTestFinding } from './tls/self-test.ts'
+import type { SelfTestCheck, SelfTestReport } from './tls/self-test.ts'
 import { createSni, type Sni } from './tls/sni.ts'
 import type { TicketKey } from './tls/ticket-ring.ts'
 import { createTlsListener } from './tls/tls-listener.ts'
@@ -65,9 +66,10 @@ export interface Edge {
   rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
   /**
    * Tries out what is relied on in Node and OpenSSL and promised nowhere, by handshakes with servers
-   * like its own; goes on with safer ways where it can. What is left to be told is returned.
+   * like its own; goes on with safer ways where it can. Of all, or of those that were late. Never
+   * throws.
    */
-  selfTest(): Promise<readonly SelfTestFinding[]>
+  selfTest(due?: readonly SelfTestCheck[]): Promise<SelfTestReport>
   /** Which hosts were visited since the last call. */
   takeVisits(): Visits
   /** Stops accepting, lets connections finish, and destroys what is left after `deadlineMs`. */
@@ -212,12 +214,20 @@ function createCarriers(
   const { targets, rescue } = backend
   const health = createHealth({ clock, record }, targets)
   const forwarder = createForwarder({ health, record, clock }, targets, { socketsMax })
+  const errands = createErrands({ health, record, clock }, { underWayMax: socketsMax })
+  const bodyCarrier = createRemoteCarrier({ errands }, { socketsMax })
+  const http2BodyCarrier = createBodyCarrier({ errands }, { socketsMax })
   return {
     carrier: rescue
       ? createRescuingCarrier({ carrier: forwarder, rescue, record, clock })
       : forwarder,
-    bodyCarrier: createRemoteCarrier({ health, record }, { socketsMax }),
-    http2BodyCarrier: createBodyCarrier({ health, record }, { socketsMax }),
-    hangUp: forwarder.close,
+    bodyCarrier,
+    http2BodyCarrier,
+    hangUp: async () => {
+      await errands.close()
+      bodyCarrier.close()
+      http2BodyCarrier.close()
+      await forwarder.close()
+    },
   }
 }

@@ -85,7 +85,7 @@ export async function renderMetrics(
   return { contentType: sum.contentType, text: await sum.metrics() }
 }
 
-/** Adding up loses exemplars: those of the first process that has one are put back. */
+/** Adding up loses exemplars: of each bucket, that of the last process that has one is put back. */
 async function bringExemplars(
   sum: Registry<RegistryContentType>,
   snapshots: readonly MetricsSnapshot[],

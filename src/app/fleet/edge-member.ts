@@ -14,7 +14,6 @@ import {
   parseBackend,
   type RehearsalOutcome,
   readResources,
-  type SelfTestFinding,
   type TicketKey,
   type Visits,
 } from '../../edge/index.ts'
@@ -40,6 +39,8 @@ import {
 } from '../../tracking/index.ts'
 import type { Vault } from '../../vault/index.ts'
 import type { EdgeRecords } from '../edge-records.ts'
+import type { SelfTestTroubles } from './self-test-troubles.ts'
+import { startSelfTests } from './self-tests.ts'
 import type { ShortageBook } from './shortages.ts'
 import { warmContexts } from './warm-contexts.ts'
 
@@ -58,8 +59,8 @@ export interface EdgeMember extends AsyncDisposable {
   confirm(hostname: Hostname, serial: string): Promise<boolean>
   /** Could a certificate that is not in use yet be served here? */
   rehearse(hostname: Hostname, certificateId: string): Promise<RehearsalOutcome>
-  /** Tries out what the edge relies on in Node; for when it serves. Never throws. */
-  selfTest(): Promise<readonly SelfTestFinding[]>
+  /** Tries out what the edge relies on in Node, for when it serves; what it finds is told. */
+  startSelfTests(tell: (found: SelfTestTroubles) => void): void
   /** Which hosts were visited since the last call. */
   takeVisits(): Visits
   metrics(): Promise<MetricsSnapshot>
@@ -149,7 +150,8 @@ export async function openEdgeMember(
       const built = await rehearsals.build(hostname, certificateId)
       return built.kind === 'built' ? edge.rehearse(hostname, built.served) : built
     },
-    selfTest: () => edge.selfTest(),
+    startSelfTests: (tell) =>
+      void open.use(startSelfTests({ edge, clock, record: records.edge }, tell)),
     takeVisits: () => edge.takeVisits(),
     metrics: () => metrics.snapshot(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
@@ -169,10 +171,10 @@ interface BackendDeps extends EdgeMemberDeps {
 /** What answers visitors: this process, or the operator's servers, and this process in their place. */
 function openBackend(
   opening: AsyncDisposableStack,
-  { linkKeys: keys, journal: directory, clock, random, records }: BackendDeps,
+  { linkKeys: keys, journal: directory, clock, random, records, shortages }: BackendDeps,
   options: Pick<EdgeOptions, 'backend' | 'onBackendDown'>,
 ): BackendTarget {
-  const outside = { clock, random, record: records.tracking }
+  const outside = { clock, random, record: alsoTelling(records.tracking, shortages) }
   const openHits = (kind: 'hits' | 'owed'): HitRecorder => {
     const journal = opening.use(createHitJournal(outside, { directory, kind }))
     return opening.use(createHitRecorder({ ...outside, journal }))
@@ -223,5 +225,23 @@ async function reread(
       records.edge.failed('reading everything again', error)
       await clock.sleep(REREAD_PAUSE_MS, signal)
     }
+  }
+}
+
+/** Whoever asks whether this node is well hears of hits that are not durable. */
+function alsoTelling(
+  record: EdgeRecords['tracking'],
+  shortages: EdgeMemberDeps['shortages'],
+): EdgeRecords['tracking'] {
+  return {
+    ...record,
+    hitsNotJournaled: (facts) => {
+      shortages.began('journal')
+      record.hitsNotJournaled(facts)
+    },
+    hitsJournaledAgain: (facts) => {
+      shortages.ended('journal')
+      record.hitsJournaledAgain(facts)
+    },
   }
 }

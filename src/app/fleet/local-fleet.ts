@@ -1,6 +1,6 @@
 import type { EdgeFleet } from './edge-fleet.ts'
 import type { EdgeMember } from './edge-member.ts'
-import { type SelfTestTroubles, toTroubles } from './self-test-troubles.ts'
+import type { SelfTestTroubles } from './self-test-troubles.ts'
 import type { ShortageBook } from './shortages.ts'
 
 /** A fleet of one, in this process (`edge.workers = 0`): for tests and small machines. */
@@ -10,8 +10,8 @@ export function createLocalFleet(
 ): EdgeFleet {
   let ending: PromiseLike<void> | undefined
   let found: SelfTestTroubles = { troubles: [], remarks: [] }
-  void member.selfTest().then((findings) => {
-    found = toTroubles(findings)
+  member.startSelfTests(({ troubles, remarks }) => {
+    found = { troubles: [...found.troubles, ...troubles], remarks: [...found.remarks, ...remarks] }
   })
   return {
     bound: member.bound,

@@ -66,7 +66,7 @@ const HEAP_MEGABYTES_MIN = 64
 /** Of a process's share of the memory: the rest is OpenSSL's, and the kernel's buffers. */
 const HEAP_SHARE = 1 / 2
 
-/** From nine tenths of it on the edge sheds connections: V8 ends a process that needs more. */
+/** From 85 % of it on the edge lets nobody new in: V8 ends a process that needs more. */
 function heapBound(variables: Variables): readonly string[] {
   // Whoever has set it knows why.
   if (/--max[-_]old[-_]space/.test(variables.read('NODE_OPTIONS') ?? '')) return []

@@ -7,9 +7,11 @@ import type { TicketedServer } from './ticketed-server.ts'
 /** How one handshake of ours with a server of ours ended. */
 export type Shaken<Result> = { readonly kind: 'secure'; readonly result: Result } | NotShaken
 
+/** `code` is Node's, or says how it ended without one. */
 export type NotShaken =
-  /** `code` is Node's, or says how it ended without one. */
-  { readonly kind: 'refused' | 'too-slow'; readonly code: string }
+  | { readonly kind: 'refused'; readonly code: string }
+  /** The machine is busy, or nobody will ever answer: nothing is known. */
+  | { readonly kind: 'too-slow'; readonly code: string }
 
 /** Shakes hands with a server in this process, without a network, and trusts whatever it shows. */
 export interface InProcessClient {

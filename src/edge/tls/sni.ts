@@ -17,6 +17,8 @@ export interface Sni {
     servername: string,
     done: (error: Error | null, context?: SecureContext) => void,
   ) => void
+  /** Whether one can be had, not counting the stand-in. Never rejects. */
+  hasCertificate(hostname: Hostname): Promise<boolean>
   /**
    * Whether this host was met with the stand-in and has no certificate still. Of a session that
    * another process began with the stand-in nothing is known here: its visitor chose to trust it.
@@ -100,6 +102,14 @@ export function createSni({
           record.failed('looking for a certificate', error)
           done(null)
         },
+      )
+    },
+    hasCertificate: async (hostname) => {
+      const found = Promise.resolve(certificates.contextFor(hostname))
+      // Why it cannot be had was said when the handshake asked for it.
+      return found.then(
+        (served) => served !== undefined,
+        () => false,
       )
     },
     lacksCertificate: (hostname) => metWithStandIn.has(hostname) && lacksStill(hostname),

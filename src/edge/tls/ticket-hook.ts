@@ -17,7 +17,10 @@ export type TicketHandling =
   /** By Node itself under one key: tickets of an earlier key open no more. */
   | 'one-key'
 
-/** Has the ring asked for each ticket of this server. Changes nothing if Node has no such hook. */
+/**
+ * Has the ring asked for each ticket of this server. Changes nothing if Node has no such hook. Throws
+ * what Node throws; the server is of no use then.
+ */
 export function installTicketHook(
   server: Server,
   { ring, random }: { readonly ring: TicketRing; readonly random: Pick<Random, 'bytes'> },
@@ -28,11 +31,11 @@ export function installTicketHook(
     return 'one-key'
   }
   const pairs = createTicketPairs()
+  Reflect.set(context, 'onticketkeycallback', createTicketCallback({ ring, random, pairs }))
+  Reflect.apply(enable, context, [])
   server.on('secureConnection', (socket) => {
     pairs.over({ isPairDue: socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused() })
   })
-  Reflect.set(context, 'onticketkeycallback', createTicketCallback({ ring, random, pairs }))
-  Reflect.apply(enable, context, [])
   return 'ring'
 }
 

@@ -9,6 +9,8 @@ import type { HeldTicketKey, TicketRing } from './ticket-ring.ts'
 export interface TicketedServer {
   readonly server: Server
   readonly handling: TicketHandling
+  /** What Node said when it was to ask the ring, if it threw. */
+  readonly hookFailure?: string | undefined
   /** Shakes hands with whoever is at the other end. */
   accept(socket: Duplex): void
 }
@@ -21,19 +23,33 @@ export interface TicketedServerDeps {
 
 /** `wanted` is what is tried; `handling` tells what came of it. */
 export function createTicketedServer(
-  { ring, random, sniCallback }: TicketedServerDeps,
+  deps: TicketedServerDeps,
   wanted: TicketHandling,
 ): TicketedServer {
-  // No certificate of its own: what SNI does not name gets nobody's.
-  const server = createServer({ ...listenerTlsOptions(), SNICallback: sniCallback })
-  const handling = wanted === 'ring' ? installTicketHook(server, { ring, random }) : 'one-key'
-  if (handling === 'ring') {
-    return { server, handling, accept: (socket) => server.emit('connection', socket) }
+  const server = createBareServer(deps)
+  if (wanted === 'one-key') return serveUnderOneKey(server, deps)
+  try {
+    if (installTicketHook(server, deps) === 'one-key') return serveUnderOneKey(server, deps)
+    return { server, handling: 'ring', accept: (socket) => server.emit('connection', socket) }
+  } catch (error) {
+    // Half of it may be done to that one. Visitors are served, whatever becomes of their tickets.
+    return { ...serveUnderOneKey(createBareServer(deps), deps), hookFailure: String(error) }
   }
+}
+
+/** No certificate of its own: what SNI does not name gets nobody's. */
+function createBareServer({ sniCallback }: Pick<TicketedServerDeps, 'sniCallback'>): Server {
+  return createServer({ ...listenerTlsOptions(), SNICallback: sniCallback })
+}
+
+function serveUnderOneKey(
+  server: Server,
+  { ring }: Pick<TicketedServerDeps, 'ring'>,
+): TicketedServer {
   let inUse: HeldTicketKey | undefined
   return {
     server,
-    handling,
+    handling: 'one-key',
     accept: (socket) => {
       const key = ring.sealing()
       if (key && key !== inUse) server.setTicketKeys(key.all)

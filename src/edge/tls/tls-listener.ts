@@ -10,7 +10,7 @@ import { createFloodWatch } from './flood-watch.ts'
 import { failedHandshakeResult, isStranger } from './handshake-result.ts'
 import { refusalOf } from './hello-verdict.ts'
 import { createSelfHandshakes, type RehearsalOutcome } from './self-handshake.ts'
-import { type SelfTestCheck, type SelfTestFinding, testSelf } from './self-test.ts'
+import { type SelfTestCheck, type SelfTestReport, testSelf } from './self-test.ts'
 import type { Sni } from './sni.ts'
 import type { TicketHandling } from './ticket-hook.ts'
 import { createTicketRing, type TicketKey } from './ticket-ring.ts'
@@ -28,7 +28,7 @@ export interface TlsListener extends Listener {
   /** See `Edge.rehearse`. */
   rehearse(hostname: Hostname, certificate: ServedCertificate): Promise<RehearsalOutcome>
   /** See `Edge.selfTest`. */
-  selfTest(): Promise<readonly SelfTestFinding[]>
+  selfTest(due?: readonly SelfTestCheck[]): Promise<SelfTestReport>
 }
 
 /** If one of these fails, Node's own tickets are the better ones. */
@@ -52,7 +52,7 @@ export function createTlsListener({
   helloReading,
 }: {
   readonly gate: Gate
-  readonly sni: Pick<Sni, 'callback'>
+  readonly sni: Pick<Sni, 'callback' | 'hasCertificate'>
   readonly membership: Pick<HostMembership, 'has'>
   readonly visits: Pick<VisitBook, 'withoutNoting'>
   readonly record: Pick<EdgeRecord, 'handshake' | 'selfTested'>
@@ -76,7 +76,7 @@ export function createTlsListener({
       gate.admit(socket, helloReading === 'always' ? fingerprints.take(socket) : undefined)
     })
     made.server.on('tlsClientError', (error, socket) => {
-      count(failedHandshakeResult(error, socket, membership))
+      void failedHandshakeResult(error, socket, { membership, sni }).then(count)
       socket.destroy()
     })
     return made
@@ -94,13 +94,14 @@ export function createTlsListener({
   return {
     accept: (socket) => (isReading() ? firstFlight.receive(socket) : ticketed.accept(socket)),
     useTicketKeys: ring.replace,
-    selfTest: async () => {
-      const report = await testSelf({ clock, random }, ticketed.handling)
+    selfTest: async (due) => {
+      const tested = await testSelf({ clock, random }, ticketed.handling, due)
+      const report = due ? tested : withHookFailure(tested, ticketed)
       record.selfTested(report)
       const isRingBroken = report.findings.some(({ check }) => TICKET_CHECKS.has(check))
       // Whoever is shaking hands with the other one goes on there.
       if (isRingBroken && ticketed.handling === 'ring') ticketed = serve('one-key')
-      return report.findings
+      return report
     },
     confirm: (hostname, serial) =>
       visits.withoutNoting(hostname, async () => {
@@ -109,4 +110,13 @@ export function createTlsListener({
       }),
     rehearse: handshakes.rehearse,
   }
+}
+
+function withHookFailure(
+  report: SelfTestReport,
+  { hookFailure }: Pick<TicketedServer, 'hookFailure'>,
+): SelfTestReport {
+  if (hookFailure === undefined) return report
+  const finding = { check: 'ticket-hook', why: hookFailure, weight: 'degraded' } as const
+  return { ...report, findings: [...report.findings, finding] }
 }

@@ -9,6 +9,8 @@ export type HandshakeResult =
   | 'no-sni'
   | 'unknown-sni'
   | 'no-certificate'
+  /** There is a certificate, and the client speaks none of the ciphers that go with it. */
+  | 'no-shared-cipher'
   /** The client speaks nothing newer than TLS 1.1. */
   | 'legacy-version'
   | 'timeout'
@@ -32,7 +34,7 @@ export type ShedReason =
   | 'slow-reader'
 
 /** What there is too little of for all who come. */
-export type Shortage = 'connections' | 'memory' | 'descriptors'
+export type Shortage = 'connections' | 'memory' | 'descriptors' | 'journal'
 
 /** One answered request, for the access log. What was not asked for is absent. */
 export interface Access {
@@ -69,6 +71,8 @@ export interface SelfTestReport {
     readonly weight: 'unsafe' | 'degraded'
   }[]
   readonly passed: readonly string[]
+  /** Not judged, for want of time. */
+  readonly late: readonly string[]
   readonly ms: number
 }
 
@@ -215,12 +219,13 @@ function createSelfTestRecord({
     labels: ['check'],
   })
   return {
-    selfTested: ({ findings, passed, ms }: SelfTestReport) => {
+    selfTested: ({ findings, passed, late, ms }: SelfTestReport) => {
       for (const check of passed) selfTest.set({ check }, 0)
       for (const { check, why, weight } of findings) {
         selfTest.set({ check }, 1)
         log[weight === 'unsafe' ? 'error' : 'warn']('edge-self-test-failed', { check, why, weight })
       }
+      if (late.length > 0) log.warn('edge-self-test-late', { checks: late })
       log.debug('edge-self-tested', { passed: passed.length, failed: findings.length, ms })
     },
   }

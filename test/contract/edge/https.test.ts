@@ -54,6 +54,15 @@ describe('a handshake', () => {
     expect(await under.metric('postern_handshakes_total')).toContain('unknown-sni')
   })
 
+  it('tells a client with other ciphers from a host without a certificate', async () => {
+    const other = ['-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256']
+    const seen = await openssl(under.httpsPort, OURS, other)
+    expect(seen.stdout).toContain('no peer certificate available')
+    const counted = await under.metric('postern_handshakes_total')
+    expect(counted).toContain('no-shared-cipher')
+    expect(counted).not.toContain('no-certificate')
+  })
+
   it('refuses a client that names no host', async () => {
     const seen = await openssl(under.httpsPort, undefined)
     expect(seen.stdout).toContain('no peer certificate available')
