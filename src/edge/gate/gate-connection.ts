@@ -18,7 +18,7 @@ import type { HeadReader, PlainHead } from './head-reader.ts'
 //        ┌──────────────── kept ◄───────────────┐
 //        ▼                                      │
 //  waiting for a head ──► answering one ──► done┤
-//        │                                      └─ last, broken ──► closed
+//        │        (not while answers pile up)   └─ last, broken ──► closed
 //        └─► handed over, bytes and all
 
 /** What a connection needs of the gate that admitted it. */
@@ -57,6 +57,8 @@ export class GateConnection implements Wire {
   #keepsAlive = true
   #isReading = false
   #isPaused = false
+  /** Answers pile up: the next request waits until the visitor has read on. */
+  #isFull = false
   #isOver = false
   #dueMs: number
   #movedBytes = 0
@@ -80,13 +82,17 @@ export class GateConnection implements Wire {
     if (!this.#answer && this.#text === '' && this.#requests > 0) this.#close()
   }
 
-  /** Ends what has taken too long. To be called now and then: no timer runs for a request. */
+  /**
+   * Ends what has taken too long. To be called now and then: no timer runs for a request. Where
+   * nothing was begun there is nothing to say: browsers open connections in advance, and would take
+   * a 408 for the answer to what they ask next.
+   */
   endIfLate(nowMs: number): void {
-    const isBusy = this.#answer !== undefined || this.#isOver
+    const isBusy = this.#answer !== undefined || this.#isFull || this.#isOver
     if (isBusy && this.#hasMoved()) this.#dueMs = nowMs + SOCKET_IDLE_MS_MAX
     if (nowMs < this.#dueMs) return
     if (isBusy) this.socket.destroy()
-    else if (this.#text === '' && this.#requests > 0) this.#close()
+    else if (this.#text === '') this.#close()
     else this.#refuse(LATE)
   }
 
@@ -156,13 +162,33 @@ export class GateConnection implements Wire {
   #readOn(): void {
     if (this.#isReading) return
     this.#isReading = true
-    while (!this.#answer && !this.#isOver && this.#text !== '') {
+    while (this.#mayRead()) {
       if (!this.#readHead()) break
     }
     this.#isReading = false
     if (this.#isOver) return
     if (this.#answer) this.#holdBack()
+    else if (this.#text !== '' && this.socket.writableNeedDrain) this.#waitForReading()
     else if (this.#isPaused) this.#flow()
+  }
+
+  #mayRead(): boolean {
+    const isFree = !this.#answer && !this.#isOver && this.#text !== ''
+    return isFree && !this.socket.writableNeedDrain
+  }
+
+  /** Who asks and asks and reads no answer would have us hold them all. */
+  #waitForReading(): void {
+    if (this.#isFull) return
+    this.#isFull = true
+    this.#isPaused = true
+    this.socket.pause()
+    this.socket.once('drain', () => {
+      this.#isFull = false
+      if (this.#isOver) return
+      this.#dueMs = this.#room.nowMs() + HEAD_MS_MAX
+      this.#readOn()
+    })
   }
 
   /** False: nothing can be read before more has come, or it is somebody else's to read. */

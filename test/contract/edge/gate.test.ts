@@ -126,6 +126,27 @@ describe.each(['http', 'https'] as const)('over %s the gate', (over) => {
     visitor.destroy()
   })
 
+  it('takes no next request from a visitor who does not read, until it does', async () => {
+    const body = Buffer.alloc(1024 * 1024, 'x')
+    await using under = await openEdge({ answer: async () => ({ status: 200, headers: [], body }) })
+    const visitor = await visit(portOf(under), over)
+    const other = await visit(portOf(under), over)
+    visitor.pause()
+    visitor.write(get('/much').repeat(30))
+    for (let turns = 0; turns < 20; turns += 1) {
+      const heard = hear(other, 1, 'x')
+      other.write(get('/other', 'X-A: b\r\n'))
+      await heard
+    }
+    const isMuch = ({ target }: EdgeRequest): boolean => target === '/much'
+    // What the kernel holds, and one.
+    expect(under.seen.filter(isMuch).length).toBeLessThan(15)
+    visitor.resume()
+    await expect.poll(() => under.seen.filter(isMuch).length).toBe(30)
+    visitor.destroy()
+    other.destroy()
+  })
+
   it('ends the connection with the answer to one that asks for it', async () => {
     await using under = await openEdge()
     const visitor = await visit(portOf(under), over)
