@@ -1,3 +1,5 @@
+import { createAgingMap } from '../kernel/index.ts'
+
 /** Keeps what was used lately, within a bound in bytes. */
 export interface ByteBoundedLru<Key, Value> {
   /** Counts as a use. */
@@ -5,7 +7,8 @@ export interface ByteBoundedLru<Key, Value> {
   /** Makes room by dropping what was not used for longest. */
   set(key: Key, value: Value, bytes: number): void
   delete(key: Key): void
-  clear(): void
+  /** Drops what was not used for longest, until no more than so many bytes are left. */
+  shrinkTo(bytes: number): void
   /** All values, the least recently used first. Does not count as a use. */
   values(): Iterable<Value>
   readonly size: number
@@ -13,37 +16,36 @@ export interface ByteBoundedLru<Key, Value> {
 }
 
 export function createByteBoundedLru<Key, Value>(bytesMax: number): ByteBoundedLru<Key, Value> {
-  // A Map remembers the order of insertion: whatever is used goes to its end.
-  const entries = new Map<Key, { readonly value: Value; readonly bytes: number }>()
+  const entries = createAgingMap<Key, { readonly value: Value; readonly bytes: number }>()
   let total = 0
 
   const drop = (key: Key): void => {
     total -= entries.get(key)?.bytes ?? 0
     entries.delete(key)
   }
+  const shrinkTo = (bytes: number): void => {
+    if (total <= bytes) return
+    for (const [oldest] of entries.entries()) {
+      drop(oldest)
+      if (total <= bytes) return
+    }
+  }
   return {
     get: (key) => {
-      const entry = entries.get(key)
-      if (!entry) return undefined
-      entries.delete(key)
-      entries.set(key, entry)
-      return entry.value
+      entries.renew(key)
+      return entries.get(key)?.value
     },
     set: (key, value, bytes) => {
       drop(key)
       entries.set(key, { value, bytes })
       total += bytes
-      for (const oldest of entries.keys()) {
-        if (total <= bytesMax) return
-        drop(oldest)
-      }
+      shrinkTo(bytesMax)
     },
     delete: drop,
-    clear: () => {
-      entries.clear()
-      total = 0
+    shrinkTo,
+    *values() {
+      for (const [, { value }] of entries.entries()) yield value
     },
-    values: () => entries.values().map(({ value }) => value),
     get size() {
       return entries.size
     },

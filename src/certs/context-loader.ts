@@ -25,7 +25,7 @@ export type LoadContext = (
 ) => Promise<LoadedContext>
 
 /** How long nothing is asked again: one query per host in this time, whoever knocks. */
-const RETRY_AFTER = seconds(3)
+export const RETRY_AFTER = seconds(3)
 /** 0.3 ms each: a flood of new names must not hold up those that are under way. */
 const BUILDS_PER_TURN = 8
 const FOR_EVER = Number.POSITIVE_INFINITY

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Random } from '../kernel/index.ts'
+import type { Clock, Random } from '../kernel/index.ts'
 import type { HotPaths } from '../store/index.ts'
 import type { HostsRecord } from '../telemetry/index.ts'
 import { createFingerprints, type Fingerprints } from './fingerprints.ts'
@@ -19,7 +19,8 @@ export interface HostDirectory {
   has(hostname: string): boolean
   /**
    * Exact: what `has` lets pass is looked up, and remembered until `note` or `forget`. Answers at
-   * once, without a promise, while it is remembered.
+   * once, without a promise, while it is remembered. Where the store does not answer in a moment,
+   * what `has` says.
    */
   isOurs(hostname: string): boolean | Promise<boolean>
   /** A host was added or changed: takes it in, and looks it up again when it is asked for. */
@@ -33,16 +34,22 @@ export interface HostDirectory {
 interface HostDirectoryDeps {
   readonly hot: Pick<HotPaths, 'hasHost' | 'hostnames'>
   readonly random: Random
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
   readonly record: Pick<HostsRecord, 'directoryLoaded' | 'membershipUnreadable'>
 }
 
-export function createHostDirectory({ hot, random, record }: HostDirectoryDeps): HostDirectory {
+export function createHostDirectory({
+  hot,
+  random,
+  clock,
+  record,
+}: HostDirectoryDeps): HostDirectory {
   const seed = random.bytes(4).readUInt32BE()
   let members = createFingerprints(seed)
   let loading: Fingerprints | undefined
   let isLoaded = false
   const has = (hostname: string): boolean => !isLoaded || members.has(hostname)
-  const answers = createMembershipAnswers({ hot, record })
+  const answers = createMembershipAnswers({ hot, clock, record })
 
   return {
     load: async () => {
@@ -68,7 +75,7 @@ export function createHostDirectory({ hot, random, record }: HostDirectoryDeps):
       loading?.add(hostname)
       answers.forget(hostname)
     },
-    forget: answers.forget,
+    forget: (hostname) => answers.forget(hostname),
     get size() {
       return members.size
     },

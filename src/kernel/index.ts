@@ -2,6 +2,7 @@
  * kernel: the words everybody uses. Pure, no I/O and no npm packages; time and chance come in
  * through `Clock` and `Random`.
  */
+export { type AgingMap, createAgingMap, createRecentKeys, type RecentKeys } from './aging-map.ts'
 export { AppError, type AppErrorOptions } from './app-error.ts'
 export { backoff } from './backoff.ts'
 export { bounded } from './bounded.ts'
@@ -37,3 +38,4 @@ export type { Reason, ReasonCode } from './reason.ts'
 export { Redacted } from './redacted.ts'
 export { createSingleFlight } from './single-flight.ts'
 export { URGENCIES, type Urgency, urgencyRank } from './urgency.ts'
+export { type InTime, within } from './within.ts'

@@ -103,7 +103,7 @@ export async function openEdgeMember(
 ): Promise<EdgeMember> {
   const { store, vault, clock, random, metrics, records, shortages } = deps
   await using opening = new AsyncDisposableStack()
-  const directory = createHostDirectory({ hot: store.hot, random, record: records.hosts })
+  const directory = createHostDirectory({ hot: store.hot, random, clock, record: records.hosts })
   const certificates = createCertificateCache(
     { hot: store.hot, vault, clock, record: records.certs },
     { bytesMax: CONTEXT_BYTES_MAX },
@@ -211,18 +211,22 @@ function rereadFromTimeToTime(deps: Known & EdgeMemberDeps): Periodic {
   )
 }
 
-/** Reads hosts, link keys and, when they are next asked for, certificates again. */
+/**
+ * Reads hosts, link keys and, when they are next asked for, certificates again: not before the store
+ * has answered, so that nothing of what is known is doubted while it is away.
+ */
 async function reread(
   { certificates, directory, linkKeys, clock, records }: Known & EdgeMemberDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  certificates.forgetAll()
-  for (;;) {
+  for (let failures = 0; ; failures += 1) {
     try {
       await Promise.all([directory.load(), linkKeys.reload()])
+      certificates.forgetAll()
       return
     } catch (error) {
-      records.edge.failed('reading everything again', error)
+      // Once: it is tried again until it can be done, and then the directory says that it is loaded.
+      if (failures === 0) records.edge.failed('reading everything again', error)
       await clock.sleep(REREAD_PAUSE_MS, signal)
     }
   }

@@ -256,12 +256,25 @@ describe('a store that does not answer', () => {
     expect((await cache.contextFor(A))?.serial).toBe(renewed.serial)
   })
 
-  it('is an error for other hosts, and is asked again for them', async () => {
+  it('is an error for other hosts, and is asked for them once in a few seconds', async () => {
+    const { cache, table, clock } = aCache()
+    table.put(ca.issue(A))
+    table.failWith(new Error('store down'))
+    await expect(cache.contextFor(A)).rejects.toThrow('store down')
+    await expect(cache.contextFor(A)).rejects.toThrow('store down')
+    expect(table.reads).toHaveLength(1)
+    table.failWith(undefined)
+    await clock.advance(3000)
+    expect(await cache.contextFor(A)).toBeDefined()
+  })
+
+  it('is asked at once when it is said to have changed', async () => {
     const { cache, table } = aCache()
     table.put(ca.issue(A))
     table.failWith(new Error('store down'))
     await expect(cache.contextFor(A)).rejects.toThrow('store down')
     table.failWith(undefined)
+    cache.forget(A)
     expect(await cache.contextFor(A)).toBeDefined()
   })
 
@@ -272,5 +285,85 @@ describe('a store that does not answer', () => {
     cache.forgetAll()
     expect(await cache.contextFor(A)).toBe(before)
     expect(table.reads).toHaveLength(2)
+  })
+})
+
+describe('a store that hangs', () => {
+  it.each([
+    ['anything may have changed', 'forgetAll'],
+    ['it was said to have changed', 'forget'],
+  ] as const)('makes a visitor of a known host wait a moment, where %s', async (_, how) => {
+    const { cache, table, clock } = aCache()
+    table.put(ca.issue(A))
+    const before = await cache.contextFor(A)
+    const release = table.hold()
+    const renewed = ca.issue(A)
+    table.put(renewed)
+    cache[how](A)
+    const waiting = cache.contextFor(A)
+    await clock.advance(300)
+    expect(await waiting).toBe(before)
+    // And nobody after that: without a promise, and without another question.
+    expect(cache.contextFor(A)).toBe(before)
+    await clock.advance(20_000)
+    expect(cache.contextFor(A)).toBe(before)
+    expect(table.reads).toHaveLength(2)
+    // What comes late is taken all the same.
+    release()
+    await vi.waitFor(async () => expect((await cache.contextFor(A))?.serial).toBe(renewed.serial))
+    expect(table.reads).toHaveLength(2)
+  })
+
+  it('leaves no timer behind when it answers after all', async () => {
+    const { cache, table, clock } = aCache()
+    table.put(ca.issue(A))
+    await cache.contextFor(A)
+    cache.forgetAll()
+    await cache.contextFor(A)
+    expect(clock.sleepers).toBe(0)
+  })
+})
+
+describe('when memory is short', () => {
+  const names = Array.from({ length: 8 }, (_, index) => host(`h${index}.customer.test`))
+  const aFullCache = async () => {
+    const world = aCache()
+    const issued = ca.issue(A, { names })
+    for (const name of names) world.table.put({ ...issued, hostname: name })
+    for (const name of names) await world.cache.contextFor(name)
+    return world
+  }
+
+  it('the hosts visited lately keep their contexts: the store may just be away', async () => {
+    const { cache, table } = await aFullCache()
+    table.failWith(new Error('store down'))
+    cache.release()
+    expect(cache.size).toBe(4)
+    for (const name of names.slice(4)) expect(cache.contextFor(name)).not.toBeInstanceOf(Promise)
+  })
+
+  it('nothing is let go of while the store is known to be away', async () => {
+    const { cache, table, clock } = await aFullCache()
+    table.failWith(new Error('store down'))
+    await expect(cache.contextFor(B)).rejects.toThrow('store down')
+    cache.release()
+    expect(cache.size).toBe(9)
+    // It is back.
+    table.failWith(undefined)
+    await clock.advance(3000)
+    await cache.contextFor(B)
+    cache.release()
+    expect(cache.size).toBe(4)
+  })
+
+  it('nor while it hangs', async () => {
+    const { cache, table, clock } = await aFullCache()
+    table.hold()
+    cache.forgetAll()
+    const waiting = cache.contextFor(names[0] ?? A)
+    await clock.advance(300)
+    expect(await waiting).toBeDefined()
+    cache.release()
+    expect(cache.size).toBe(8)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createHostDirectory } from '../../../src/hosts/index.ts'
 import type { HostsRecord } from '../../../src/telemetry/index.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
 import { createSeededRandom } from '../../support/seeded-random.ts'
 
 /** A store that remembers what it was asked, and answers when it is told to. */
@@ -44,7 +45,9 @@ function aDirectory(hostnames: readonly string[]) {
     membershipUnreadable: (failure) => void unreadable.push(failure),
   }
   const random = createSeededRandom()
-  return { store, unreadable, directory: createHostDirectory({ hot: store.hot, random, record }) }
+  const clock = createFakeClock()
+  const directory = createHostDirectory({ hot: store.hot, random, clock, record })
+  return { store, unreadable, clock, directory }
 }
 
 const names = (count: number, prefix = 'email') =>
@@ -131,15 +134,51 @@ describe('the directory of hosts', () => {
     expect(directory.has('email.new.test')).toBe(true)
   })
 
-  it('goes by the fingerprint when the store fails, says so, and remembers nothing of it', async () => {
-    const { directory, store, unreadable } = aDirectory(names(10))
+  it('goes by the fingerprint when the store fails, and asks it once in a few seconds', async () => {
+    const { directory, store, unreadable, clock } = aDirectory(names(10))
     await directory.load()
     store.fail(new Error('down'))
     expect(await directory.isOurs('email.customer-3.test')).toBe(true)
+    expect(directory.isOurs('email.customer-3.test')).toBe(true)
     expect(await directory.isOurs('email.stranger.test')).toBe(false)
     expect(unreadable).toHaveLength(1)
+    expect(store.asked).toHaveLength(1)
     store.fail(undefined)
-    await directory.isOurs('email.customer-3.test')
+    store.ours.delete('email.customer-3.test')
+    await clock.advance(3000)
+    expect(await directory.isOurs('email.customer-3.test')).toBe(false)
     expect(store.asked).toHaveLength(2)
+  })
+
+  it('asks a store that failed at once about a host that has changed', async () => {
+    const { directory, store } = aDirectory(names(10))
+    await directory.load()
+    store.fail(new Error('down'))
+    await directory.isOurs('email.customer-3.test')
+    store.fail(undefined)
+    store.ours.delete('email.customer-3.test')
+    directory.forget('email.customer-3.test')
+    expect(await directory.isOurs('email.customer-3.test')).toBe(false)
+  })
+
+  it('goes by the fingerprint when the store hangs, after a moment for the first visitor', async () => {
+    const { directory, store, clock } = aDirectory(names(10))
+    await directory.load()
+    const host = 'email.customer-3.test'
+    expect(await directory.isOurs(host)).toBe(true)
+    // Everything was read again: what was known of single hosts may be old.
+    await directory.load()
+    const answer = store.hold()
+    const waiting = directory.isOurs(host)
+    await clock.advance(300)
+    expect(await waiting).toBe(true)
+    expect(directory.isOurs(host)).toBe(true)
+    expect(directory.isOurs('email.stranger.test')).toBe(false)
+    expect(store.asked).toHaveLength(2)
+    // What it says in the end counts.
+    answer()
+    await clock.advance(1)
+    expect(directory.isOurs(host)).toBe(true)
+    expect([store.asked.length, clock.sleepers]).toEqual([2, 0])
   })
 })
