@@ -150,11 +150,14 @@ function dial(servername: string, options: ConnectionOptions): TLSSocket {
 
 async function sessionOf(servername: string, maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<Buffer> {
   const socket = dial(servername, { maxVersion })
-  const session = once(socket, 'session')
+  const tickets: Buffer[] = []
+  socket.on('session', (ticket) => tickets.push(ticket))
   await ask(socket, request(servername))
-  const [bytes] = await session
   socket.destroy()
-  return bytes
+  // It comes before the answer or not at all: an edge without keys gives none.
+  const session = tickets.at(-1)
+  if (!session) throw new TypeError('There was no ticket')
+  return session
 }
 
 async function ask(socket: TLSSocket, bytes: string): Promise<string> {
