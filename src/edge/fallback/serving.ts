@@ -81,8 +81,9 @@ export function createServing({ exchange, bodyCarrier, httpDate }: ServingDeps):
       const accepted = accept(request, answer, connection)
       if (!accepted) return
       exchange.serve(askedOf(request, accepted, connection), answer, (passage) => {
-        if (mayTunnel(accepted)) bodyCarrier.tunnel(passage, { request, accepted }, socket, head)
-        else sendWhole(answer, lastPageOf(NOT_UPGRADED))
+        if (mayTunnel(accepted)) {
+          bodyCarrier.tunnel(passage, { request, accepted }, { socket, head, answer })
+        } else sendWhole(answer, lastPageOf(NOT_UPGRADED))
       })
     },
   }

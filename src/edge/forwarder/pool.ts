@@ -149,9 +149,9 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
     this.#forget(line)
     if (why !== 'gone') {
       this.#dialling -= 1
-      const reason = why === 'timed-out' ? 'connect-timeout' : 'unreachable'
-      const next = this.#waiting.shift()
-      if (next) this.#user.refused(next.errand, reason)
+      // Who has waited as long as a line that timed out is told by the sweep, at its own deadline.
+      const next = why === 'never-opened' ? this.#waiting.shift() : undefined
+      if (next) this.#user.refused(next.errand, 'unreachable')
     } else if (errand !== undefined) this.#user.lost(errand, line)
     this.#dialAsNeeded()
   }

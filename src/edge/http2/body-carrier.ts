@@ -1,18 +1,10 @@
-import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http'
+import type { ClientRequest, RequestOptions } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
-import type { EdgeRecord } from '../../telemetry/index.ts'
-import type { BackendAddress } from '../backend/backend-address.ts'
-import { createErrands, type Errand, FirstByteTimeout, reasonOf } from '../fallback/errands.ts'
-import type { Health } from '../forwarder/health.ts'
-import {
-  BACKEND_FIRST_BYTE_MS_MAX,
-  BACKEND_FREE_SOCKETS_MAX,
-  BACKEND_IDLE_MS_MAX,
-  BACKEND_KEEP_ALIVE_MS,
-  BODY_BYTES_MAX,
-} from '../limits.ts'
+import { askBackend, createAgent, whereIs } from '../backend/backend-client.ts'
+import type { Errands } from '../backend/errands.ts'
+import { BODY_BYTES_MAX } from '../limits.ts'
 import type { Answer } from '../request/answer.ts'
-import { headersForBackend, linesForVisitor } from '../request/forwarded-headers.ts'
+import { headersForBackend } from '../request/forwarded-headers.ts'
 import { fieldsOf } from '../request/header-lines.ts'
 import { lastPageOf, type Page, sendWhole } from '../request/pages.ts'
 import type { Passage } from '../request/passage.ts'
@@ -34,23 +26,15 @@ export interface Http2Body {
 export interface BodyCarrier {
   /** MUST end every answer. */
   carry(passage: Passage, body: Http2Body, answer: Answer): void
+  /** Gives up the connections to backends. */
+  close(): void
 }
 
 export function createBodyCarrier(
-  deps: {
-    readonly health: Health
-    readonly record: Pick<EdgeRecord, 'backendFailed' | 'backendResting'>
-  },
-  { socketsMax }: { readonly socketsMax: number },
+  { errands }: { readonly errands: Errands },
+  how: { readonly socketsMax: number },
 ): BodyCarrier {
-  const errands = createErrands(deps)
-  const agent = new Agent({
-    keepAlive: true,
-    scheduling: 'lifo',
-    maxSockets: socketsMax,
-    maxFreeSockets: BACKEND_FREE_SOCKETS_MAX,
-    timeout: BACKEND_KEEP_ALIVE_MS,
-  })
+  const agent = createAgent(how)
   return {
     carry: (passage, body, answer) => {
       const { stream, length, expectsContinue } = body
@@ -58,36 +42,18 @@ export function createBodyCarrier(
         sendWhole(answer, lastPageOf(UNCERTAIN))
         return
       }
-      const errand = errands.start(passage)
-      if ('page' in errand) {
-        sendWhole(answer, lastPageOf(errand.page))
-        return
-      }
-      const outgoing = request({ agent, ...optionsFor(passage, body, errand.target) })
-      outgoing.setTimeout(BACKEND_FIRST_BYTE_MS_MAX, () => {
-        outgoing.destroy(new FirstByteTimeout('The backend sent nothing.'))
-      })
-      answer.whenLeft(() => outgoing.destroy())
+      const source = length === 0 ? {} : { source: stream }
+      const asking = askBackend({ errands, passage, answer, ...source }, (target) => ({
+        agent,
+        ...optionsFor(passage, body),
+        ...whereIs(target),
+      }))
+      if (!asking) return
+      const { outgoing, errand, giveUp } = asking
       // Answered or gone before the whole body was sent: the backend must not wait for the rest.
       stream.once('close', () => {
         errand.end('abandoned')
         if (!outgoing.writableEnded) outgoing.destroy()
-      })
-      let hasBegun = false
-      outgoing.on('error', (error) => {
-        if (answer.isOver) return
-        const page = errand.fail(hasBegun ? 'cut-short' : reasonOf(error))
-        if (hasBegun) answer.breakOff()
-        else sendWhole(answer, lastPageOf(page))
-      })
-      outgoing.on('response', (incoming) => {
-        if (!hasUsableStatus(incoming)) {
-          incoming.destroy()
-          sendWhole(answer, lastPageOf(errand.fail('broken-answer')))
-          return
-        }
-        hasBegun = true
-        passOn(incoming, answer, errand)
       })
       if (length === 0) {
         outgoing.end()
@@ -95,11 +61,11 @@ export function createBodyCarrier(
       }
       if (expectsContinue) stream.additionalHeaders({ ':status': 100 })
       sendBody(body, outgoing, () => {
-        outgoing.destroy()
-        if (hasBegun) answer.breakOff()
-        else sendWhole(answer, lastPageOf(tooLarge()))
+        errand.end('abandoned')
+        giveUp(tooLarge())
       })
     },
+    close: () => agent.destroy(),
   }
 }
 
@@ -116,20 +82,15 @@ function hasCertainEnd(method: string, length: Http2Body['length']): boolean {
 function optionsFor(
   { method, hostname, target, lines, requestId, vouched, connection }: Passage,
   { length }: Http2Body,
-  backend: BackendAddress,
 ): RequestOptions {
   const { address, secure, port } = connection.arrival
   const body = length === 'unknown' ? 'chunked' : 'sized'
   const own = { hostname, address, secure, port, requestId, vouched }
   const facts = { ...own, body, upgrade: 'none' } as const
   const headers = headersForBackend(fieldsOf(lines).flat(), facts)
-  const where =
-    backend.kind === 'tcp'
-      ? { host: backend.host, port: backend.port }
-      : { socketPath: backend.path }
   // Without a body, node:http knows which methods say so (RFC 9110 §8.6).
   if (typeof length === 'number' && length > 0) headers['content-length'] = String(length)
-  return { method, path: target, headers, ...where }
+  return { method, path: target, headers }
 }
 
 /**
@@ -138,7 +99,7 @@ function optionsFor(
  */
 function sendBody(
   { stream, length }: Http2Body,
-  outgoing: ReturnType<typeof request>,
+  outgoing: ClientRequest,
   isTooMuch: () => void,
 ): void {
   const bytesMax = length === 'unknown' ? BODY_BYTES_MAX : length
@@ -156,36 +117,5 @@ function sendBody(
     const isWhole = length === 'unknown' || bytes === length
     if (isWhole && !stream.aborted && stream.rstCode === 0) outgoing.end()
     else outgoing.destroy()
-  })
-}
-
-/** Less than 200 is not an answer. */
-function hasUsableStatus({ statusCode = 0 }: IncomingMessage): boolean {
-  return statusCode >= 200 && statusCode <= 599
-}
-
-function passOn(incoming: IncomingMessage, answer: Answer, errand: Errand): void {
-  incoming.setTimeout(BACKEND_IDLE_MS_MAX, () => incoming.destroy())
-  const length = incoming.headers['content-length']
-  answer.begin({
-    status: incoming.statusCode ?? 0,
-    lines: linesForVisitor(incoming.rawHeaders),
-    length: length === undefined ? 'unknown' : Number(length),
-  })
-  incoming.on('data', (piece: Buffer) => {
-    if (answer.write(piece)) return
-    incoming.pause()
-    answer.whenDrained(() => incoming.resume())
-  })
-  // Told by `close` as well.
-  incoming.on('error', () => undefined)
-  incoming.once('close', () => {
-    if (incoming.complete) errand.end('answered')
-    if (answer.isOver) return
-    if (incoming.complete) answer.end()
-    else {
-      errand.fail('cut-short')
-      answer.breakOff()
-    }
   })
 }

@@ -267,6 +267,27 @@ describe('a backend that cannot be reached', () => {
   })
 })
 
+describe('a line that cannot be opened in time', () => {
+  it('takes along those alone who waited as long', async () => {
+    const { port, end } = await deafServer()
+    await using world = openForwarder([tcp({ port })])
+    const first = world.ask()
+    world.clock.move(2000)
+    let isOver = false
+    const second = world.ask().answered.then(() => {
+      isOver = true
+    })
+    world.clock.move(1000)
+    expect(await first.answered).toMatchObject({ status: 503 })
+    // The line's own end comes a moment after the word to the one who waited for it.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(isOver).toBe(false)
+    world.clock.move(2000)
+    await second
+    end()
+  })
+})
+
 describe('a backend that says nothing', () => {
   it('is a 504 after half a minute, and a broken answer later than that', async () => {
     await using backend = await openBackend((socket, received) => {

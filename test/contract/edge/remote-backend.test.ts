@@ -6,16 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import {
-  OK_ANSWER,
-  OTHER,
-  OURS,
-  openBackend,
-  openEdge,
-  sendRaw,
-  sendRawTls,
-  statusOf,
-} from './support.ts'
+import { OK_ANSWER, OURS, openBackend, openEdge, sendRaw, sendRawTls, statusOf } from './support.ts'
 
 const get = (path = '/', fields = ''): string =>
   `GET ${path} HTTP/1.1\r\nHost: ${OURS}\r\n${fields}\r\n`
@@ -309,49 +300,5 @@ describe('a visitor who leaves', () => {
     visitor.destroy()
     await left.promise
     expect(under.logLines.join()).not.toContain('backend-failed')
-  })
-})
-
-describe('a WebSocket', () => {
-  const upgrade = (hostname: string, more = ''): string =>
-    `GET /ws HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Real-IP: 6.6.6.6\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n${more}\r\n`
-
-  it('goes through to a remote backend, both ways', async () => {
-    await using backend = await openBackend((socket, received) => {
-      if (received.endsWith('\r\n\r\n')) {
-        socket.write(
-          'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
-        )
-      } else if (received.endsWith('ping')) socket.write('pong')
-    })
-    await using under = await openEdge({ backend: backend.target })
-    const visitor = connect(under.httpPort, '127.0.0.1')
-    visitor.write(upgrade(OURS))
-    expect(String(await once(visitor, 'data'))).toMatch(/^HTTP\/1\.1 101/)
-    visitor.write('ping')
-    expect(String(await once(visitor, 'data'))).toBe('pong')
-    expect(backend.text()).toMatch(/upgrade: websocket/i)
-    expect(backend.text()).not.toContain('6.6.6.6')
-    visitor.destroy()
-  })
-
-  it('is refused for hosts that are not ours, with a body, or where the backend says no', async () => {
-    await using backend = await openBackend(
-      answering('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'),
-    )
-    await using under = await openEdge({ backend: backend.target })
-    expect(statusOf(await sendRaw(under.httpPort, upgrade('stranger.test')))).toBe(421)
-    expect(
-      statusOf(await sendRaw(under.httpPort, `${upgrade(OTHER, 'Content-Length: 3\r\n')}abc`)),
-    ).toBe(400)
-    expect(backend.text()).toBe('')
-    expect(statusOf(await sendRaw(under.httpPort, upgrade(OURS)))).toBe(403)
-  })
-
-  it('is a plain 503 when the backend is down', async () => {
-    const gone = await openBackend(() => undefined)
-    await gone[Symbol.asyncDispose]()
-    await using under = await openEdge({ backend: gone.target })
-    expect(statusOf(await sendRaw(under.httpPort, upgrade(OURS)))).toBe(503)
   })
 })
