@@ -42,6 +42,7 @@ import type { EdgeRecords } from '../edge-records.ts'
 import type { SelfTestTroubles } from './self-test-troubles.ts'
 import { startSelfTests } from './self-tests.ts'
 import type { ShortageBook } from './shortages.ts'
+import { watchStore } from './store-watch.ts'
 import { warmContexts } from './warm-contexts.ts'
 
 /**
@@ -103,9 +104,11 @@ export async function openEdgeMember(
 ): Promise<EdgeMember> {
   const { store, vault, clock, random, metrics, records, shortages } = deps
   await using opening = new AsyncDisposableStack()
-  const directory = createHostDirectory({ hot: store.hot, random, clock, record: records.hosts })
+  const watched = watchStore({ hot: store.hot, clock, record: records.store })
+  const hot = { ...store.hot, ...watched }
+  const directory = createHostDirectory({ hot, random, clock, record: records.hosts })
   const certificates = createCertificateCache(
-    { hot: store.hot, vault, clock, record: records.certs },
+    { hot, vault, clock, record: records.certs },
     { bytesMax: CONTEXT_BYTES_MAX },
   )
   const rehearsals = createRehearsalContexts({ store, vault })

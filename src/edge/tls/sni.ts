@@ -1,5 +1,11 @@
 import type { SecureContext } from 'node:tls'
-import { type Clock, type Hostname, parseWireHostname, type Random } from '../../kernel/index.ts'
+import {
+  type Clock,
+  createRecentKeys,
+  type Hostname,
+  parseWireHostname,
+  type Random,
+} from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import { STAND_IN_HOSTS_MAX } from '../limits.ts'
 import type { CertificateSource, HostMembership, ServedCertificate } from '../ports.ts'
@@ -37,11 +43,11 @@ export function createSni({
   readonly certificates: CertificateSource
   readonly membership: HostMembership
   readonly visits: Pick<VisitBook, 'noteLacking' | 'isOwn'>
-  readonly record: Pick<EdgeRecord, 'failed' | 'servedPastItsTime'>
+  readonly record: Pick<EdgeRecord, 'certificateUnreadable' | 'servedPastItsTime'>
   readonly clock: Clock
   readonly random: Random
 }): Sni {
-  const metWithStandIn = new Set<Hostname>()
+  const metWithStandIn = createRecentKeys<Hostname>(STAND_IN_HOSTS_MAX)
   let standIn: ServedCertificate | undefined
 
   /** A link in an old mail must not break: it is served all the same. */
@@ -65,7 +71,7 @@ export function createSni({
   const standInFor = async (hostname: Hostname): Promise<SecureContext | undefined> => {
     if (!(await membership.isOurs(hostname))) return undefined
     visits.noteLacking(hostname)
-    rememberIn(metWithStandIn, hostname)
+    metWithStandIn.add(hostname)
     standIn ??= makeStandIn({ clock, random })
     return standIn.context
   }
@@ -99,7 +105,7 @@ export function createSni({
       context.then(
         (found) => done(null, found),
         (error: unknown) => {
-          record.failed('looking for a certificate', error)
+          record.certificateUnreadable({ hostname, error })
           done(null)
         },
       )
@@ -114,10 +120,4 @@ export function createSni({
     },
     lacksCertificate: (hostname) => metWithStandIn.has(hostname) && lacksStill(hostname),
   }
-}
-
-function rememberIn(hosts: Set<Hostname>, hostname: Hostname): void {
-  const [oldest] = hosts
-  if (hosts.size >= STAND_IN_HOSTS_MAX && oldest !== undefined) hosts.delete(oldest)
-  hosts.add(hostname)
 }

@@ -125,6 +125,10 @@ export function createEdgeRecord({
     help: 'Requests for ACME challenges, by result',
     labels: ['result'],
   })
+  const unreadable = metrics.counter({
+    name: 'certificate_store_errors_total',
+    help: 'Handshakes refused because the store failed and no context was at hand',
+  })
   const seconds = metrics.durations(
     { name: 'request_seconds', help: 'Time from the end of a head to the end of its answer' },
     REQUEST_SECONDS,
@@ -161,6 +165,11 @@ export function createEdgeRecord({
     },
     ...createBackendRecord({ log, metrics }),
     ...createSelfTestRecord({ log, metrics }),
+    /** No context was there to go on with. That the store is away is said once, and not here. */
+    certificateUnreadable: (facts: { readonly hostname: string; readonly error: unknown }) => {
+      unreadable.inc()
+      log.debug('certificate-unreadable', facts)
+    },
     /** A bug or a store that is away: the visitor got a 500, or no certificate. */
     failed: (during: string, error: unknown) => log.error('edge-failed', { during, error }),
     listening: (addresses: readonly string[]) => log.info('edge-listening', { addresses }),

@@ -22,7 +22,8 @@ export function createHostsRecord({
       readonly error: unknown
     }): void => {
       unreadable.inc()
-      log.error('membership-unreadable', failure)
+      // That the store is away is said once; this would say it once per host.
+      log.debug('membership-unreadable', failure)
     },
   }
 }

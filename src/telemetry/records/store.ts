@@ -29,6 +29,10 @@ export function createStoreRecord({
       errors.inc({ code: error.code })
       log.warn('store-failed', { error })
     },
+    /** Visitors go on with what an edge knows; hosts that it does not know are turned away. */
+    storeAway: (facts: { readonly error: unknown }): void => log.error('store-away', facts),
+    storeBack: (facts: { readonly failures: number; readonly seconds: number }): void =>
+      log.info('store-back', facts),
     writesHalted: (error: { readonly code: string; readonly message: string }): void =>
       log.error('store-writes-halted', { error }),
     transactionConflicted: (): void => conflicts.inc(),
