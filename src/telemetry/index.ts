@@ -2,6 +2,7 @@
  * telemetry: what Postern says about itself. `records/` holds one function per business event (a
  * counter and a log line); parts take the record of their own events and know nothing of either.
  */
+export { addCounts } from './add-counts.ts'
 export type { Durations } from './durations.ts'
 export { type Log, type LogFields, type LogSink, openLog } from './log.ts'
 export {

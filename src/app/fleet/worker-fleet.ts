@@ -4,7 +4,9 @@ import type { AppRecord, LogOptions, MetricsSnapshot, Shortage } from '../../tel
 import { exportKeyRing, type KeyRing } from '../../vault/index.ts'
 import type { EdgeFleet, EdgeTrouble } from './edge-fleet.ts'
 import type { EdgeOrders } from './edge-protocol.ts'
+import { createWorkerCounts } from './worker-counts.ts'
 import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
+import { watchWorker } from './worker-watch.ts'
 
 export interface WorkerFleetDeps {
   readonly clock: Clock
@@ -65,6 +67,7 @@ class WorkerFleet implements EdgeFleet {
   readonly #serving: Set<WorkerProcess>
   /** Those and the ones that are starting; all are told, or a notice would be missed. */
   readonly #alive: Set<WorkerProcess>
+  readonly #counts = createWorkerCounts<WorkerProcess>()
   readonly #keepers: readonly Promise<void>[]
   #orders: EdgeOrders
   #ending: Promise<void> | undefined
@@ -81,6 +84,7 @@ class WorkerFleet implements EdgeFleet {
     this.#serving = new Set(started)
     this.#alive = new Set(started)
     this.#keepers = started.map((worker) => this.#keepAlive(worker))
+    for (const worker of started) this.#watch(worker)
   }
 
   count(): { readonly serving: number; readonly wanted: number } {
@@ -141,15 +145,19 @@ class WorkerFleet implements EdgeFleet {
   }
 
   remarks(): readonly EdgeTrouble[] {
-    return [...this.#serving].flatMap((worker) => worker.remarks())
+    const { serving, wanted } = this.count()
+    // With none at all the node is not ready, which says it all.
+    const missing = serving > 0 && serving < wanted ? [workersMissing({ serving, wanted })] : []
+    return [...missing, ...[...this.#serving].flatMap((worker) => worker.remarks())]
   }
 
   shortages(): readonly Shortage[] {
     return [...new Set([...this.#serving].flatMap((worker) => worker.shortages()))]
   }
 
-  metrics(): Promise<readonly MetricsSnapshot[]> {
-    return this.#askAll((worker) => worker.metrics())
+  async metrics(): Promise<readonly MetricsSnapshot[]> {
+    await this.#askAll(async (worker) => this.#counts.note(worker, await worker.metrics()))
+    return this.#counts.all()
   }
 
   /** The answers of those that give one. */
@@ -215,6 +223,28 @@ class WorkerFleet implements EdgeFleet {
     }
   }
 
+  /** One that answers nobody is ended, which has it replaced. */
+  #watch(worker: WorkerProcess): void {
+    const { clock, record } = this.#deps
+    const gone = new AbortController()
+    void worker.gone.then(() => gone.abort())
+    const watching = watchWorker(
+      worker,
+      {
+        clock,
+        onAnswer: (snapshot) => this.#counts.note(worker, snapshot),
+        onStuck: ({ unansweredPolls }) => {
+          record.workerStuck({ pid: worker.pid, unansweredPolls })
+          worker.kill()
+        },
+      },
+      AbortSignal.any([gone.signal, this.#stopping.signal]),
+    )
+    watching.catch((error: unknown) =>
+      record.backgroundFailed({ loop: 'watching an edge worker', error }),
+    )
+  }
+
   /** Waits for the end of a worker and puts another in its place, until the fleet stops. */
   async #keepAlive(first: WorkerProcess): Promise<void> {
     const { clock, record } = this.#deps
@@ -224,6 +254,7 @@ class WorkerFleet implements EdgeFleet {
       const end = await worker.gone
       this.#serving.delete(worker)
       this.#alive.delete(worker)
+      this.#counts.bury(worker)
       if (this.#stopping.signal.aborted) return
       record.workerDied({ pid: worker.pid, ...end })
       quickDeaths = clock.monotonicMs() - bornMs > HEALTHY_LIFE_MS ? 0 : quickDeaths + 1
@@ -253,6 +284,7 @@ class WorkerFleet implements EdgeFleet {
     try {
       await startWorker(worker, this.#orders)
       this.#serving.add(worker)
+      this.#watch(worker)
       record.workerReplaced({ pid: worker.pid })
     } catch (error) {
       worker.kill()
@@ -279,6 +311,14 @@ class WorkerFleet implements EdgeFleet {
     await worker.gone
     done.abort()
     await late
+  }
+}
+
+function workersMissing({ serving, wanted }: ReturnType<EdgeFleet['count']>): EdgeTrouble {
+  return {
+    code: 'edge/workers-missing',
+    sentence: `Only ${serving} of ${wanted} edge workers serve`,
+    fix: 'Read the log for edge-worker-died and edge-worker-cannot-start; they are started again by themselves.',
   }
 }
 

@@ -34,6 +34,9 @@ export function createAppRecord({
       deaths.inc()
       log.error('edge-worker-died', facts)
     },
+    /** It is ended for that, and replaced. */
+    workerStuck: (facts: { pid: number | undefined; unansweredPolls: number }) =>
+      log.error('edge-worker-stuck', facts),
     workerReplaced: (facts: { pid: number | undefined }) => log.info('edge-worker-replaced', facts),
     workerCannotStart: (facts: { error: unknown }) => log.error('edge-worker-cannot-start', facts),
     confirmationFailed: (facts: { hostname: string; error: unknown }) =>
