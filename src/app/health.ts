@@ -1,11 +1,13 @@
 import type { Issuer } from '../acme/index.ts'
 import { type Clock, formatDuration, milliseconds, minutes, seconds } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
+import type { HitBacklog } from '../tracking/index.ts'
 import type { EdgeFleet } from './fleet/edge-fleet.ts'
 import { SHORTAGES } from './fleet/shortages.ts'
 import type { MovingHits } from './moving-hits.ts'
+import { createStoreProbe, type StoreProbe } from './store-probe.ts'
 
-/** Why the server should not get traffic, for `/readyz`. */
+/** Why the server should not get traffic, or what somebody should know of it, for `/readyz`. */
 export interface Unreadiness {
   readonly code: string
   readonly sentence: string
@@ -30,10 +32,11 @@ export function createHealth({
   readonly store: Pick<Store, 'db' | 'halted'>
   readonly fleet: Pick<EdgeFleet, 'count' | 'troubles' | 'remarks' | 'shortages'>
   readonly issuer: Pick<Issuer, 'clockSkew'>
-  readonly hits: Pick<MovingHits, 'owed'>
-  readonly clock: Pick<Clock, 'now'>
+  readonly hits: Pick<MovingHits, 'owed' | 'unstored' | 'refused'>
+  readonly clock: Pick<Clock, 'now' | 'sleep'>
 }): Health {
   let isStopping = false
+  const probe = createStoreProbe(store, clock)
   return {
     live: () => true,
     readiness: async () => {
@@ -41,15 +44,20 @@ export function createHealth({
         ...(isStopping ? [STOPPING] : []),
         ...(fleet.count().serving === 0 ? [NO_EDGE] : []),
         ...fleet.troubles(),
-        ...(store.halted.aborted ? [STORE_HALTED] : await storeReasons(store)),
+        ...(store.halted.aborted ? [STORE_HALTED] : []),
       ]
       // Visitors are served whatever the clock says: a load balancer must not look elsewhere. Nor for
-      // too many of them: what one node is relieved of would be too much for the next.
+      // too many of them: what one node is relieved of would be too much for the next. Nor while the
+      // database is away: edges serve what they know, and all nodes share it, so that there would be
+      // no elsewhere.
       const told = [
+        ...(store.halted.aborted ? [] : await silenceReasons(probe)),
         ...fleet.remarks(),
         ...fleet.shortages().map((of) => SHORTAGES[of]),
         ...clockReasons(issuer),
-        ...owedReasons(hits, clock),
+        ...backlogReasons(hits.owed(), OWED, clock),
+        ...backlogReasons(hits.unstored(), UNSTORED, clock),
+        ...(await refusedReasons(hits)),
       ]
       return { ready: reasons.length === 0, reasons: [...reasons, ...told] }
     },
@@ -74,30 +82,53 @@ const CLOCK_FIX =
   'Set the clock (NTP). Until then certificates are neither ordered nor renewed; those there are serve.'
 
 /** Shorter, and it is only on its way. */
-const OWED_TOLD = seconds(10)
+const BACKLOG_TOLD = seconds(10)
 
-/** Nothing is lost, and visitors notice nothing: somebody should know all the same. */
-function owedReasons(
-  hits: Pick<MovingHits, 'owed'>,
-  clock: Pick<Clock, 'now'>,
-): readonly Unreadiness[] {
-  const { count, oldestAt } = hits.owed()
-  if (!oldestAt || clock.now().getTime() - oldestAt.getTime() < OWED_TOLD) return []
-  const sentence = `${count} hits since ${oldestAt.toISOString()} wait for the backend`
-  return [{ code: 'tracking/hits-owed', sentence, fix: OWED_FIX }]
+interface WhatWaits {
+  readonly code: string
+  readonly forWhat: string
+  readonly fix: string
 }
 
-const OWED_FIX =
-  'Bring back the servers named by edge.backend. Links work meanwhile; the hits are sent by themselves.'
+const OWED: WhatWaits = {
+  code: 'tracking/hits-owed',
+  forWhat: 'the backend',
+  fix: 'Bring back the servers named by edge.backend. Links work meanwhile; the hits are sent by themselves.',
+}
+const UNSTORED: WhatWaits = {
+  code: 'tracking/hits-unstored',
+  forWhat: 'the store',
+  fix: 'Read the log for hits-not-moved, and bring back the store. Links work meanwhile; the hits follow by themselves.',
+}
 
-async function storeReasons(store: Pick<Store, 'db'>): Promise<readonly Unreadiness[]> {
-  try {
-    await store.db.selectFrom('schema_migrations').select('version').limit(1).execute()
-    return []
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    return [{ ...STORE_SILENT, sentence: `${STORE_SILENT.sentence}: ${why}` }]
-  }
+/** Nothing is lost, and visitors notice nothing: somebody should know all the same. */
+function backlogReasons(
+  { count, oldestAt }: HitBacklog,
+  { code, forWhat, fix }: WhatWaits,
+  clock: Pick<Clock, 'now'>,
+): readonly Unreadiness[] {
+  if (!oldestAt || clock.now().getTime() - oldestAt.getTime() < BACKLOG_TOLD) return []
+  const sentence = `${count} hits since ${oldestAt.toISOString()} wait for ${forWhat}`
+  return [{ code, sentence, fix }]
+}
+
+async function refusedReasons(hits: Pick<MovingHits, 'refused'>): Promise<readonly Unreadiness[]> {
+  const files = await hits.refused()
+  if (files.length === 0) return []
+  const [first] = files
+  const others = files.length > 1 ? ` and ${files.length - 1} more` : ''
+  const sentence = `The backend fails at some hits, which are kept in journal/${first}${others}`
+  return [{ code: 'tracking/hits-refused', sentence, fix: REFUSED_FIX }]
+}
+
+const REFUSED_FIX =
+  'Find in its log why it answers 5xx to them. Then drop .refused from the names of these files to have them sent again, or delete them.'
+
+async function silenceReasons(probe: StoreProbe): Promise<readonly Unreadiness[]> {
+  const why = await probe()
+  return why === undefined
+    ? []
+    : [{ ...STORE_SILENT, sentence: `${STORE_SILENT.sentence}: ${why}` }]
 }
 
 const STOPPING = {
