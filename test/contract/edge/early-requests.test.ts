@@ -11,7 +11,7 @@ import { type EdgeUnderTest, OURS, openEdge, statusOf } from './support.ts'
 const REQUEST = `GET /x HTTP/1.1\r\nHost: ${OURS}\r\n\r\n`
 /** Long, because others may want the machine; an answer comes in milliseconds. */
 const NO_ANSWER_MS = 20_000
-/** Of a flight of 75 to 150 bytes: in each of its records, and where one ends. */
+/** Of a flight of 75 to 150 bytes: some cuts fall into each of its records. */
 const CUT_EVERY_BYTES = 7
 
 const VERSIONS = ['TLSv1.3', 'TLSv1.2'] as const
