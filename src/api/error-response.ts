@@ -46,6 +46,8 @@ const STATUS_BY_CODE = {
   'keys/no-new-key': 409,
   'tracking/no-key': 503,
   'tracking/journal-full': 503,
+  'tracking/disk-short': 503,
+  'tracking/disk-hangs': 503,
 } as const satisfies Record<
   | ApiErrorCode
   | AccountsErrorCode

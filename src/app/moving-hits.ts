@@ -1,10 +1,13 @@
 import { createOwedSender, type EdgeOptions, parseBackend } from '../edge/index.ts'
-import type { Clock } from '../kernel/index.ts'
+import type { Clock, Random } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import type { EdgeRecord, TrackingRecord } from '../telemetry/index.ts'
 import {
+  createHitJournal,
   createHitMover,
+  createOneByOne,
   type DeliverHits,
+  findRefusedHits,
   type Hit,
   type HitBacklog,
   hitToRow,
@@ -14,13 +17,18 @@ import {
 export interface MovingHits extends AsyncDisposable {
   /** Hits that were answered before the call are in the store, if it takes any. */
   catchUp(): Promise<void>
+  /** What is not in the store yet. */
+  unstored(): HitBacklog
   /** What the operator's backend has not been told yet. */
   owed(): HitBacklog
+  /** Files of hits that the backend does not take, and that nobody sends any more. */
+  refused(): Promise<readonly string[]>
 }
 
 export interface MovingHitsDeps {
   readonly store: Pick<Store, 'hot'>
   readonly clock: Clock
+  readonly random: Random
   readonly records: { readonly tracking: TrackingRecord; readonly edge: EdgeRecord }
   readonly journal: string
 }
@@ -29,9 +37,10 @@ export interface MovingHitsDeps {
  * Moves hits for as long as the server runs. Disposed after the edges, it moves the last of them.
  */
 export function startMovingHits(
-  { store, clock, records, journal: directory }: MovingHitsDeps,
+  deps: MovingHitsDeps,
   options: Pick<EdgeOptions, 'backend'>,
 ): MovingHits {
+  const { store, clock, records, journal: directory } = deps
   const running = new AsyncDisposableStack()
   const start = (kind: 'hits' | 'owed', deliver: DeliverHits) =>
     running.use(createHitMover({ clock, record: records.tracking, deliver }, { directory, kind }))
@@ -42,32 +51,32 @@ export function startMovingHits(
   const targets = parseBackend(options.backend)
   const hits = start('hits', intoStore)
   // What was owed to a backend that is configured no more is counted here.
-  const owed = start(
-    'owed',
-    targets === 'embedded' ? intoStore : toBackend(running, records, targets),
-  )
+  const owed = start('owed', targets === 'embedded' ? intoStore : toBackend(running, deps, targets))
   return {
     catchUp: hits.catchUp,
+    unstored: hits.backlog,
     owed: owed.backlog,
+    refused: () => findRefusedHits(directory),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
 
-/** One after the other, and none before the one ahead of it. */
 function toBackend(
   running: AsyncDisposableStack,
-  { edge: record }: MovingHitsDeps['records'],
+  { clock, random, records, journal: directory }: MovingHitsDeps,
   targets: Parameters<typeof createOwedSender>[1],
 ): DeliverHits {
-  const sender = running.use(createOwedSender({ record }, targets))
-  return async (hits, signal) => {
-    let taken = 0
-    for (const hit of hits) {
-      if (hit.owed && (await sender.send(toOwedRequest(hit, hit.owed), signal)) !== 'taken') break
-      taken += 1
-    }
-    return taken
-  }
+  const { edge, tracking: record } = records
+  const sender = running.use(createOwedSender({ record: edge }, targets))
+  const aside = running.use(
+    createHitJournal({ clock, random, record }, { directory, kind: 'owed', state: 'refused' }),
+  )
+  return createOneByOne({
+    record,
+    send: async (hit, signal) =>
+      hit.owed ? await sender.send(toOwedRequest(hit, hit.owed), signal) : 'taken',
+    setAside: (hit) => aside.append([hit]),
+  })
 }
 
 function toOwedRequest(

@@ -46,14 +46,16 @@ export function openLog(options: LogOptions, bindings: LogFields = {}, sink?: Lo
   }
 }
 
-/** An error as fields: its code, its sentence, what caused it; a stack only for bugs. */
+/** An error as fields: its code, its sentence, what to do, what caused it; a stack only for bugs. */
 function errorToFields(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const code = 'code' in error ? error.code : undefined
+  const fix = 'fix' in error ? error.fix : undefined
   return {
     name: error.name,
     ...(code === undefined ? { stack: error.stack } : { code }),
     message: error.message,
+    ...(fix === undefined ? {} : { fix }),
     ...(error.cause === undefined ? {} : { cause: errorToFields(error.cause) }),
   }
 }

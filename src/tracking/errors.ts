@@ -6,6 +6,8 @@ export type TrackingErrorCode =
   | 'tracking/bad-reference'
   | 'tracking/no-key'
   | 'tracking/journal-full'
+  | 'tracking/disk-short'
+  | 'tracking/disk-hangs'
 
 /** A link cannot be signed, or a hit not be written down. */
 export class TrackingError extends AppError<TrackingErrorCode> {

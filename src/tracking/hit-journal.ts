@@ -1,13 +1,13 @@
-import { constants, existsSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, newId, type Random } from '../kernel/index.ts'
 import type { TrackingRecord } from '../telemetry/index.ts'
-import { TrackingError } from './errors.ts'
 import type { Hit } from './hit.ts'
 import { hitToPayload } from './journal/hit-payload.ts'
 import { encodeRecords, SEGMENT_HEAD } from './journal/records.ts'
-import { formatSegmentName, type JournalKind, parseSegmentName } from './journal/segment-name.ts'
+import { openSegment, type SegmentFile, writeAll } from './journal/segment-file.ts'
+import { formatSegmentName, type JournalKind, type SegmentName } from './journal/segment-name.ts'
 
 /**
  * Where one process writes its hits down, in files that only it appends to. Whoever reads them
@@ -17,7 +17,7 @@ import { formatSegmentName, type JournalKind, parseSegmentName } from './journal
 export interface HitJournal extends AsyncDisposable {
   /**
    * Resolves once all of them survive a power cut; one call at a time. Throws what the disk says, or
-   * 'tracking/journal-full': then some of them may be there, and are told apart by their ids.
+   * 'tracking/journal-full' or 'tracking/disk-short': then some of them may be there, and are told apart by their ids.
    */
   append(hits: readonly Hit[]): Promise<void>
 }
@@ -26,13 +26,12 @@ type JournalRecord = Pick<TrackingRecord, 'journalSegmentGivenUp'>
 
 /** A reader holds one of each writer in memory; 2,000 hits or so. */
 const SEGMENT_BYTES_MAX = 1024 * 1024
-/** 8 GB, or twenty million hits, that nobody has taken: the disk is needed for other things, too. */
-const SEGMENTS_MAX = 8192
-
-// O_DSYNC: a write that has returned is durable, as with fdatasync after it, and costs one turn of
-// the thread pool instead of two (measured: 0.48 ms and 240 µs of CPU instead of 0.65 and 310).
-const APPEND_DURABLY =
-  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_DSYNC
+export interface HitJournalOptions {
+  readonly directory: string
+  readonly kind: JournalKind
+  /** `refused`: nobody moves these on. */
+  readonly state?: Extract<SegmentName['state'], 'open' | 'refused'>
+}
 
 export function createHitJournal(
   {
@@ -44,18 +43,18 @@ export function createHitJournal(
     readonly random: Random
     readonly record: JournalRecord
   },
-  { directory, kind }: { readonly directory: string; readonly kind: JournalKind },
+  { directory, kind, state = 'open' }: HitJournalOptions,
 ): HitJournal {
   const writer = newId({ clock, random })
-  let current: Segment | undefined
+  let current: SegmentFile | undefined
   let number = 0
   // Said once: a full disk that is looked at every few seconds has no room for a log of it.
   let isFailing = false
 
-  const openNext = async (): Promise<Segment> => {
+  const openNext = async (): Promise<SegmentFile> => {
     number += 1
-    const path = join(directory, formatSegmentName({ kind, writer, number, state: 'open' }))
-    return await openSegment(path, directory)
+    const path = join(directory, formatSegmentName({ kind, writer, number, state }))
+    return await openSegment(path)
   }
   const leave = async (): Promise<void> => {
     const left = current
@@ -97,53 +96,8 @@ export function createHitJournal(
   }
 }
 
-function isUsable({ bytes, path }: Segment): boolean {
+function isUsable({ bytes, path }: SegmentFile): boolean {
   return bytes < SEGMENT_BYTES_MAX && existsSync(path)
-}
-
-interface Segment {
-  readonly path: string
-  readonly file: FileHandle
-  /** Of records that are durable. */
-  bytes: number
-}
-
-async function openSegment(path: string, directory: string): Promise<Segment> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const names = await readdir(directory)
-  if (names.filter((name) => parseSegmentName(name)).length >= SEGMENTS_MAX) {
-    throw new TrackingError('tracking/journal-full', `${directory} has too many files of hits.`, {
-      fix: 'Bring back the store or the backend that these hits are for: they are moved there.',
-    })
-  }
-  const file = await open(path, APPEND_DURABLY, 0o600)
-  try {
-    await syncDirectory(directory)
-  } catch (error) {
-    await file.close()
-    throw error
-  }
-  return { path, file, bytes: 0 }
-}
-
-/** The name must survive a power cut as well as the bytes. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-/** A disk that fills up may take a part and report no error. */
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  let written = 0
-  while (written < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, written)
-    if (bytesWritten === 0) throw new Error('The disk took nothing of what was written')
-    written += bytesWritten
-  }
 }
 
 /** A file with nothing in it that counts; left lying, it would only be read once more. */

@@ -1,5 +1,6 @@
 import { type Clock, type Duration, milliseconds, seconds } from '../kernel/index.ts'
 import type { TrackingRecord } from '../telemetry/index.ts'
+import { TrackingError } from './errors.ts'
 import type { Hit } from './hit.ts'
 import type { HitJournal } from './hit-journal.ts'
 
@@ -14,8 +15,12 @@ export interface HitRecorder extends AsyncDisposable {
 
 /** Hits in one write: beyond this a larger one is no faster per hit. */
 const HITS_PER_WRITE_MAX = 500
-/** Hits kept while the disk takes none: some 20 MB, and minutes of a busy worker's clicks. */
+/** Hits kept while the disk takes none: minutes of a busy worker's clicks. */
 const HITS_WAITING_MAX = 50_000
+/** A visitor makes a hit of 20 KB by itself: links and names of programs may be that long. */
+const BYTES_WAITING_MAX = 32 * 1024 * 1024
+/** Of a hit in memory beside its texts. */
+const HIT_OVERHEAD_BYTES = 300
 /** How long a visitor waits for a disk that hangs. */
 const ANSWER_PATIENCE = seconds(2)
 const RETRY_FIRST = milliseconds(500)
@@ -41,7 +46,7 @@ export function createHitRecorder({
   const stopping = new AbortController()
   let writing: Promise<void> | undefined
   let failures = 0
-  let isLate = false
+  let bytesWaiting = 0
 
   const writeAll = async (): Promise<void> => {
     // Hits that came in the same turn of the event loop go together.
@@ -49,9 +54,7 @@ export function createHitRecorder({
     while (waiting.length > 0) {
       const failure = await write(waiting.slice(0, HITS_PER_WRITE_MAX))
       if (!failure) continue
-      failures += 1
-      // Once: what goes on is in the numbers.
-      if (failures === 1) record.hitsNotJournaled({ waiting: waiting.length, ...failure })
+      noteFailure(failure)
       answerEarly()
       if (stopping.signal.aborted) break
       await nap(retryAfter(failures), stopping.signal)
@@ -67,9 +70,9 @@ export function createHitRecorder({
       return { error }
     } finally {
       patience.abort()
-      isLate = false
     }
     waiting.splice(0, batch.length)
+    for (const { hit } of batch) bytesWaiting -= bytesOf(hit)
     for (const { answer } of batch) answer?.()
     record.hitsJournaled(batch.length)
     record.hitsWaiting(waiting.length)
@@ -77,10 +80,17 @@ export function createHitRecorder({
     failures = 0
     return undefined
   }
+  const noteFailure = (failure: { readonly error: unknown }): void => {
+    failures += 1
+    // Once: what goes on is in the numbers.
+    if (failures === 1) record.hitsNotJournaled({ waiting: waiting.length, ...failure })
+  }
   const answerLate = async (signal: AbortSignal): Promise<void> => {
     await nap(ANSWER_PATIENCE, signal)
     if (signal.aborted) return
-    isLate = true
+    const fix = 'Look for a disk that hangs: visitors are not kept from their links meanwhile.'
+    const error = new TrackingError('tracking/disk-hangs', 'A write takes too long.', { fix })
+    noteFailure({ error })
     answerEarly()
   }
   const answerEarly = (): void => {
@@ -100,12 +110,13 @@ export function createHitRecorder({
 
   return {
     add: (hit) => {
-      if (waiting.length >= HITS_WAITING_MAX) {
+      if (waiting.length >= HITS_WAITING_MAX || bytesWaiting >= BYTES_WAITING_MAX) {
         record.hitLost()
         return DONE
       }
+      bytesWaiting += bytesOf(hit)
       writing ??= writeAll()
-      if (failures === 0 && !isLate) {
+      if (failures === 0) {
         return new Promise((answer) => waiting.push({ hit, answer }))
       }
       waiting.push({ hit, answer: undefined })
@@ -129,6 +140,12 @@ interface WaitingHit {
 }
 
 const DONE = Promise.resolve()
+
+/** Texts that came from visitors have one byte a character. */
+function bytesOf({ hostname, reference, target, address, userAgent, owed }: Hit): number {
+  const texts = [hostname, reference, target, address, userAgent, owed?.target]
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), HIT_OVERHEAD_BYTES)
+}
 
 function retryAfter(failures: number): Duration {
   return milliseconds(Math.min(RETRY_FIRST * 2 ** (failures - 1), RETRY_LONGEST))

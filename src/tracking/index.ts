@@ -17,6 +17,8 @@ export { createHitRecorder, type HitRecorder } from './hit-recorder.ts'
 export { createLinkKeys, type LinkKeys } from './link-keys.ts'
 export { createLinkRescue, type LinkRescue, type RescueRequest } from './link-rescue.ts'
 export { parseLinkTarget } from './link-target.ts'
+export { createOneByOne } from './one-by-one.ts'
+export { findRefusedHits } from './refused-hits.ts'
 export {
   type Link,
   type LinkDraft,

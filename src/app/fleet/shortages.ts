@@ -29,6 +29,11 @@ export const SHORTAGES: Readonly<Record<Shortage, EdgeTrouble>> = {
     sentence: 'An edge worker is short of memory, and ends idle connections',
     fix: 'Give this machine or container more memory, or let it run fewer workers.',
   },
+  journal: {
+    code: 'tracking/hits-not-journaled',
+    sentence: 'An edge worker cannot write hits down; they wait in its memory, or are lost',
+    fix: 'Make sure that the disk of the journal is sound and has room. Links work meanwhile.',
+  },
   descriptors: {
     code: 'edge/no-descriptors',
     sentence: 'An edge worker cannot open another file, and so accepts nobody',

@@ -24,9 +24,10 @@ export interface OwedRequest {
 export interface OwedSender extends Disposable {
   /**
    * `taken`: a backend has answered, be it that it does not know this link (4xx): asking again would
-   * change nothing, and keep all others waiting. `not-now`: none could, or said 408, 429 or 5xx.
+   * change nothing, and keep all others waiting. `refused`: one answered 5xx, perhaps only to this one.
+   * `not-now`: none could be asked, or said 408 or 429.
    */
-  send(owed: OwedRequest, signal: AbortSignal): Promise<'taken' | 'not-now'>
+  send(owed: OwedRequest, signal: AbortSignal): Promise<'taken' | 'refused' | 'not-now'>
 }
 
 export function createOwedSender(
@@ -44,6 +45,7 @@ export function createOwedSender(
 
   return {
     send: async (owed, signal) => {
+      let outcome: 'refused' | 'not-now' = 'not-now'
       // Whoever took the last one is asked first.
       for (const target of [...targets.slice(first), ...targets.slice(0, first)]) {
         if (signal.aborted) break
@@ -53,10 +55,11 @@ export function createOwedSender(
           isTold = false
           return 'taken'
         }
+        if (said.kind === 'answered' && said.status >= 500) outcome = 'refused'
         if (!isTold) tell(target, owed, said)
       }
       isTold = true
-      return 'not-now'
+      return outcome
     },
     [Symbol.dispose]: () => agent.destroy(),
   }

@@ -52,6 +52,14 @@ export function createTrackingRecord({
     name: 'hits_waiting',
     help: 'Hits in memory that are not durable yet',
   })
+  const setAside = metrics.counter({
+    name: 'hits_set_aside_total',
+    help: 'Hits at which the backend failed again and again while it took others; kept in a file',
+  })
+  const damaged = metrics.counter({
+    name: 'hits_journal_damaged_total',
+    help: 'Files of the journal that held something no writer left there; they are kept',
+  })
   const refused = metrics.counter({
     name: 'links_refused_total',
     help: 'Requests that carried no link of ours, by reason',
@@ -76,8 +84,19 @@ export function createTrackingRecord({
     journalSegmentGivenUp: (facts: { readonly error: unknown }) =>
       log.warn('journal-segment-given-up', facts),
     /** `short`: a write that was cut off, never acknowledged. `damaged`: the file is kept. */
-    journalTailLeft: (facts: { readonly segment: string; readonly tail: 'short' | 'damaged' }) =>
-      log.warn('journal-tail-left', facts),
+    journalTailLeft: (facts: { readonly segment: string; readonly tail: 'short' | 'damaged' }) => {
+      if (facts.tail === 'damaged') damaged.inc()
+      log.warn('journal-tail-left', facts)
+    },
+    /** Told once of each; the others are moved meanwhile. */
+    journalSegmentUnreadable: (facts: { readonly segment: string; readonly error: unknown }) =>
+      log.error('journal-segment-unreadable', facts),
+    /** The backend failed at what its visitor had added to the link, and took the link by itself. */
+    hitSentBare: (facts: { readonly requestId: string }) => log.info('hit-sent-bare', facts),
+    hitSetAside: (facts: { readonly requestId: string }) => {
+      setAside.inc()
+      log.error('hit-set-aside', facts)
+    },
     hitsMoved: (kind: JournalKind, count: number) => moved.inc({ to: DESTINATION[kind] }, count),
     hitBacklog: (kind: JournalKind, { count, oldestAt }: Backlog) => {
       const to = DESTINATION[kind]

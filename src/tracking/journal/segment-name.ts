@@ -11,11 +11,14 @@ export interface SegmentName {
   readonly writer: string
   /** The how-manieth of its writer. */
   readonly number: number
-  /** `taken`: a reader has claimed it, and its writer goes on in another one. */
-  readonly state: 'open' | 'taken' | 'damaged'
+  /**
+   * `taken`: a reader has claimed it, and its writer goes on in another one. `refused`: hits at which
+   * the backend failed again and again, for people; renamed without that suffix they are sent again.
+   */
+  readonly state: 'open' | 'taken' | 'damaged' | 'refused'
 }
 
-const NAME = /^([0-9a-f]{32})-(\d{8})\.(hits|owed)(?:\.(taken|damaged))?$/
+const NAME = /^([0-9a-f]{32})-(\d{8})\.(hits|owed)(?:\.(taken|damaged|refused))?$/
 const NUMBER_DIGITS = 8
 
 export function formatSegmentName({ kind, writer, number, state }: SegmentName): string {
@@ -27,6 +30,10 @@ export function formatSegmentName({ kind, writer, number, state }: SegmentName):
 export function parseSegmentName(text: string): SegmentName | undefined {
   const [, writer, number, kind, state = 'open'] = NAME.exec(text) ?? []
   if (writer === undefined || (kind !== 'hits' && kind !== 'owed')) return undefined
-  if (state !== 'open' && state !== 'taken' && state !== 'damaged') return undefined
+  if (!isState(state)) return undefined
   return { kind, writer, number: Number(number), state }
+}
+
+function isState(text: string): text is SegmentName['state'] {
+  return ['open', 'taken', 'damaged', 'refused'].includes(text)
 }

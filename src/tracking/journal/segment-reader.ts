@@ -34,6 +34,8 @@ export function createSegmentReader(directory: string, found: SegmentName): Segm
   let readTo = 0
   let movedCount = 0
   let counted = { count: 0, to: SEGMENT_HEAD.length }
+  // What follows damage is counted once, and not in each round.
+  let countedAtSize = 0
   const pathOf = (which: SegmentName): string => join(directory, formatSegmentName(which))
   const renameTo = async (state: SegmentName['state']): Promise<void> => {
     const next = { ...name, state }
@@ -77,7 +79,8 @@ export function createSegmentReader(directory: string, found: SegmentName): Segm
     },
     backlog: async () => {
       const { size } = await stat(pathOf(name))
-      if (size > counted.to) {
+      if (size > counted.to && size !== countedAtSize) {
+        countedAtSize = size
         const more = countRecords(await readFrom(pathOf(name), counted.to, size - counted.to))
         counted = { count: counted.count + more.count, to: counted.to + more.end }
       }

@@ -171,7 +171,7 @@ describe('a worker whose store takes no more writes', () => {
     const { path, store, fleet, current } = await openFleet(1)
     const health = createHealth({
       ...{ store, fleet, clock: systemClock, issuer: { clockSkew: () => undefined } },
-      hits: { owed: () => ({ count: 0, oldestAt: undefined }) },
+      hits: { owed: () => NOTHING, unstored: () => NOTHING, refused: async () => [] },
     })
     expect(fleet.troubles()).toEqual([])
     expect(await health.readiness()).toEqual({ ready: true, reasons: [] })
@@ -189,6 +189,8 @@ describe('a worker whose store takes no more writes', () => {
     expect(reasons.map(({ code }) => code)).toContain('store/halted')
   })
 })
+
+const NOTHING = { count: 0, oldestAt: undefined }
 
 /** Every page but the first becomes rubbish, as by a failing disk. */
 async function damage(path: string): Promise<void> {

@@ -38,8 +38,8 @@ describe('a hit that is owed', () => {
     { status: 404, said: 'taken' },
     { status: 408, said: 'not-now' },
     { status: 429, said: 'not-now' },
-    { status: 500, said: 'not-now' },
-    { status: 503, said: 'not-now' },
+    { status: 500, said: 'refused' },
+    { status: 503, said: 'refused' },
   ])('is $said after $status', async ({ status, said }) => {
     using backend = await openBackend(status)
     using sender = createOwedSender({ record: { owedNotTaken: () => undefined } }, [backend.target])
