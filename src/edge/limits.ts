@@ -63,6 +63,8 @@ export const STALLED_MS_MIN = 5000
 export const SHED_CONNECTIONS = 64
 /** After nobody could be ended, newcomers are turned away this long without looking again. */
 export const SHED_PAUSE_MS = 250
+/** Whom to end is found by looking at all, at most so often: 2 ms for 16,384 of which few may be. */
+export const SHED_LOOK_MS_MIN = 50
 /** The part of all connections that is ended per sweep when memory or descriptors are short. */
 export const SHED_SHARE = 1 / 8
 
@@ -178,6 +180,8 @@ export const HTTP2_RESETS_AT_ONCE_MAX = 5000
  * clients send none, and requests beyond the bound above, as sent before that was heard of.
  */
 export const HTTP2_INVALID_FRAMES_MAX = 200
+/** An ended connection whose visitor does not end its side: for what is still on its way to it. */
+export const HTTP2_LINGER_MS = 2000
 /** An answer that waits for its visitor to make room, and holds up to 64 KB meanwhile. */
 export const HTTP2_STALLED_MS_MAX = 30_000
 

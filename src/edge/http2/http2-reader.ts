@@ -5,13 +5,17 @@ import { type Http2Visit, openHttp2Visit, type VisitDeps } from './http2-visit.t
 
 /** Reads connections on which ALPN agreed on `h2`. Disposing ends the watch over deadlines. */
 export interface Http2Reader extends Reader, AsyncDisposable {
-  /** Those that are open end with the answers under way. */
+  /**
+   * Those that are open end with the answers under way. One on which nothing was asked yet ends with
+   * its first answer, as does one whose handshake is not over.
+   */
   windDown(): void
 }
 
 export function createHttp2Reader(deps: VisitDeps): Http2Reader {
   const { clock, record } = deps
   const visits = new Set<Http2Visit>()
+  let isWindingDown = false
   // One look at all of them, where a timer each would be set and cleared with every request.
   const watch = startPeriodic(
     async () => {
@@ -27,9 +31,12 @@ export function createHttp2Reader(deps: VisitDeps): Http2Reader {
     take: (socket, connection) => {
       const visit = openHttp2Visit(deps, socket, connection)
       visits.add(visit)
+      // Its handshake was under way when the others were told.
+      if (isWindingDown) visit.windDown()
       visit.whenOver(() => visits.delete(visit))
     },
     windDown: () => {
+      isWindingDown = true
       for (const visit of visits) visit.windDown()
     },
     [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),

@@ -1,4 +1,10 @@
-import { constants, performServerHandshake, type ServerHttp2Stream } from 'node:http2'
+import {
+  constants,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
@@ -7,6 +13,7 @@ import {
   HEAD_FIELDS_MAX,
   HEAD_MS_MAX,
   HTTP2_INVALID_FRAMES_MAX,
+  HTTP2_LINGER_MS,
   HTTP2_RESETS_AT_ONCE_MAX,
   HTTP2_SESSION_MB_MAX,
   HTTP2_STALLED_MS_MAX,
@@ -37,7 +44,10 @@ export interface VisitDeps {
 export interface Http2Visit {
   /** Ends what has had its time. Called about once a second. */
   enforceDeadlines(): void
-  /** Takes no more requests, and ends with the last answer. */
+  /**
+   * Takes no more requests, and ends with the last answer. Where nothing was asked yet, the first
+   * request is the last: a visitor who has just shaken hands is about to ask.
+   */
   windDown(): void
   whenOver(over: () => void): void
 }
@@ -59,12 +69,14 @@ export function openHttp2Visit(
   const turns = new Set<Turn>()
   const overhead = createOverhead({ clock })
   let requests = 0
-  let unreadable = 0
   let quietSince = clock.monotonicMs()
+  let isWindingDown = false
 
   const session = performServerHandshake(socket, SESSION_OPTIONS)
+  const linger = createLinger(socket)
   session.on('error', (error) => {
-    record.refused(error instanceof TooMuchOverhead ? 'http2-overhead' : 'http2-grammar')
+    const rule = ruleBrokenBy(error)
+    if (rule) record.refused(rule)
   })
   // The sockets of the edge may be half open, which means nothing in HTTP/2: the visitor has left.
   socket.once('end', () => session.destroy())
@@ -74,22 +86,11 @@ export function openHttp2Visit(
   }
   session.on('ping', () => weigh(1))
   session.on('remoteSettings', () => weigh(1))
-  /** Heads that are too long end before they are shown to us; but each has taken a number. */
-  const weighUnreadable = (): void => {
-    const begun = Math.ceil((session.state.lastProcStreamID ?? 0) / 2)
-    weigh(begun - requests - unreadable)
-    unreadable = begun - requests
-  }
+  const newlyUnreadable = createUnreadableCount(session)
 
   session.on('stream', (stream, headers, _flags, fields) => {
-    // Of whom it was and why, `close` tells as well.
-    stream.on('error', () => undefined)
-    const answer = createStreamAnswer(stream, {
-      isHead: headers[':method'] === 'HEAD',
-      clock,
-      onFailure: (error) => record.failed('answering over HTTP/2', error),
-    })
-    const turn = { stream, answer, startedAt: clock.monotonicMs() }
+    const turn = beginTurn(deps, stream, headers)
+    const { answer } = turn
     turns.add(turn)
     requests += 1
     stream.once('close', () => {
@@ -101,28 +102,80 @@ export function openHttp2Visit(
       if (!isWhole && !answer.isBrokenOff) weigh(1)
       answer.close({ isWhole })
     })
-    if (requests >= REQUESTS_PER_CONNECTION_MAX) session.close()
+    if (isWindingDown || requests >= REQUESTS_PER_CONNECTION_MAX) session.close()
     // Reset in the same breath: nobody waits for it.
     if (!stream.closed && !stream.destroyed) serve(deps, turn, { fields, connection })
   })
 
   return {
     enforceDeadlines: () => {
-      if (session.destroyed) return
-      weighUnreadable()
       const now = clock.monotonicMs()
+      if (session.destroyed) {
+        linger(now)
+        return
+      }
+      weigh(newlyUnreadable(requests))
       for (const turn of turns) if (isOverdue(turn, now)) turn.answer.giveUp()
       const quietMax = requests === 0 ? HEAD_MS_MAX : KEEP_ALIVE_MS
       if (turns.size === 0 && now - quietSince >= quietMax) session.close()
     },
-    windDown: () => session.close(),
+    windDown: () => {
+      isWindingDown = true
+      if (requests > 0) session.close()
+    },
     whenOver: (over) => session.once('close', over),
   }
+}
+
+/** Heads that are too long end before they are shown to us; but each has taken a number. */
+function createUnreadableCount(session: Http2Session): (requests: number) => number {
+  let known = 0
+  return (requests) => {
+    const all = Math.ceil((session.state.lastProcStreamID ?? 0) / 2) - requests
+    const added = all - known
+    known = all
+    return added
+  }
+}
+
+function beginTurn(
+  { record, clock }: Pick<VisitDeps, 'record' | 'clock'>,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Turn {
+  // Of whom it was and why, `close` tells as well.
+  stream.on('error', () => undefined)
+  const answer = createStreamAnswer(stream, {
+    isHead: headers[':method'] === 'HEAD',
+    clock,
+    onFailure: (error) => record.failed('answering over HTTP/2', error),
+  })
+  return { stream, answer, startedAt: clock.monotonicMs() }
 }
 
 /** Why a connection was closed that was more work than its requests. */
 class TooMuchOverhead extends Error {
   override readonly name = 'TooMuchOverhead'
+}
+
+/** Visitors who leave without a word, or with a complaint about us, have broken no rule. */
+function ruleBrokenBy(error: Error & { readonly code?: unknown }): string | undefined {
+  if (error instanceof TooMuchOverhead) return 'http2-overhead'
+  const isOfHttp2 = String(error.code).startsWith('ERR_HTTP2_')
+  return isOfHttp2 && error.code !== 'ERR_HTTP2_SESSION_ERROR' ? 'http2-grammar' : undefined
+}
+
+/**
+ * Ends what is left of a connection that is over, once it has had its time. The edge's sockets may be
+ * half open: a visitor who never ends its side would keep its seat.
+ */
+function createLinger(socket: Socket): (now: number) => void {
+  let since: number | undefined
+  return (now) => {
+    since ??= now
+    const msMax = socket.writableFinished ? HTTP2_LINGER_MS : HTTP2_STALLED_MS_MAX
+    if (now - since >= msMax) socket.destroy()
+  }
 }
 
 const SESSION_OPTIONS = {

@@ -49,8 +49,8 @@ export function judgeHttp2(
   const verdict = judgeRequest(head)
   if (verdict.kind === 'refused') return verdict
   // Origin-form only (§8.3.1); what else HTTP/1.1 allows would be a second way to name a host.
-  if (!/^\/[\x21-\x7e]*$/.test(path)) {
-    return refuse('target', 'The path has characters that do not belong into one.')
+  if (!path.startsWith('/')) {
+    return refuse('target', 'The target is not a path.')
   }
   const length = lengthOf(method, verdict, endsHere)
   if (typeof length === 'object') return length

@@ -12,7 +12,10 @@ export interface StreamAnswer extends Answer {
   readonly status: number
   /** It will never be whole, and that was our doing. */
   readonly isBrokenOff: boolean
-  /** Since when it waits for the visitor to read on; `undefined` while it does not wait. */
+  /**
+   * Since when it waits for the visitor to read on; `undefined` while it does not wait. What has moved
+   * is found out by asking: to be called about once a second.
+   */
   stalledSince(): number | undefined
   /** Ends the stream, also where only the visitor's reading is missing. */
   giveUp(): void
@@ -42,6 +45,8 @@ class AnswerOnStream implements StreamAnswer {
   #isOver = false
   #isBrokenOff = false
   #movedAt = 0
+  /** Bytes of the body that had left when somebody last looked. */
+  #leftBytes = 0
 
   constructor(stream: ServerHttp2Stream, how: StreamAnswerHow) {
     this.#stream = stream
@@ -85,7 +90,7 @@ class AnswerOnStream implements StreamAnswer {
   write(piece: Buffer): boolean {
     if (this.isOver || this.#stream.writableEnded) return true
     this.#bytes += piece.length
-    if (this.#stream.writableLength === 0) this.#movedAt = this.#how.clock.monotonicMs()
+    if (this.#stream.writableLength === 0) this.#hasMoved()
     return this.#stream.write(piece)
   }
 
@@ -104,13 +109,17 @@ class AnswerOnStream implements StreamAnswer {
   }
 
   giveUp(): void {
-    if (!this.#isOver) this.#left?.()
+    const left = this.#isOver ? undefined : this.#left
     this.#reset()
+    left?.()
   }
 
   stalledSince(): number | undefined {
     const { headersSent, writableLength, writableEnded, writableFinished } = this.#stream
     const isWaiting = writableLength > 0 || (writableEnded && !writableFinished)
+    const leftBytes = this.#bytes - writableLength
+    if (leftBytes !== this.#leftBytes) this.#hasMoved()
+    this.#leftBytes = leftBytes
     return isWaiting && headersSent ? this.#movedAt : undefined
   }
 
@@ -119,6 +128,10 @@ class AnswerOnStream implements StreamAnswer {
     this.#isOver = true
     const end = { status: this.#status, bytes: this.#bytes }
     this.#over?.({ ...end, isWhole: isWhole && !this.#isBrokenOff })
+  }
+
+  #hasMoved(): void {
+    this.#movedAt = this.#how.clock.monotonicMs()
   }
 
   #mayHaveBody({ status }: AnswerHead): boolean {
@@ -130,12 +143,13 @@ class AnswerOnStream implements StreamAnswer {
     try {
       this.#stream.respond(fieldsFor(head), { endStream: !hasBody })
       this.#status = head.status
-      this.#movedAt = this.#how.clock.monotonicMs()
+      this.#hasMoved()
       return true
     } catch (error) {
-      // A field that HTTP/2 cannot write. The visitor sees that there is no answer.
+      // A field that HTTP/2 cannot write. The visitor sees that there is no answer, and whoever has
+      // more of it to come is told that nobody waits.
       this.#how.onFailure(error)
-      this.breakOff()
+      this.giveUp()
       return false
     }
   }
@@ -163,7 +177,8 @@ class BrokenOff extends Error {
 function fieldsFor({ status, lines, length }: AnswerHead): string[] {
   const fields = [':status', String(status)]
   for (const [name, value] of fieldsOf(lines)) fields.push(name.toLowerCase(), value)
-  // RFC 9110 §8.6: never with 204; with HEAD and 304, what a GET would have got.
-  if (length !== 'unknown' && status !== 204) fields.push('content-length', String(length))
+  // RFC 9110 §8.6: never with 204; with HEAD and 304, what a GET would have got. §15.3.6: 205 has none.
+  if (status === 205) fields.push('content-length', '0')
+  else if (length !== 'unknown' && status !== 204) fields.push('content-length', String(length))
   return fields
 }

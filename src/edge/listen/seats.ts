@@ -1,7 +1,15 @@
 import type { Socket } from 'node:net'
 import type { ShedReason } from '../../telemetry/index.ts'
-import { FIRST_HEAD_MS_MAX, READ_BYTES_MIN, READ_WINDOW_MS, SECURED_MS_MAX } from '../limits.ts'
-import { chooseToShed, type SeatFacts } from './shedding-plan.ts'
+import {
+  FIRST_HEAD_MS_MAX,
+  HTTP2_STREAMS_MAX,
+  READ_BYTES_MIN,
+  READ_WINDOW_MS,
+  SECURED_MS_MAX,
+} from '../limits.ts'
+import { endsOf } from './ends.ts'
+import { createSheddingList } from './shedding-list.ts'
+import type { SeatFacts } from './shedding-plan.ts'
 
 /** An open connection, as its readers know it. */
 export interface Seat {
@@ -30,8 +38,8 @@ export interface Seats {
 
 export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) => void }): Seats {
   const seats = new Set<TakenSeat>()
-  /** By both ends of the connection: a TLS session does not tell which socket it is on. */
   const byEnds = new Map<string, TakenSeat>()
+  const shedding = createSheddingList(seats)
   /** Its seat is free at once: the descriptor is, and others wait for it. */
   const end = (seat: TakenSeat): void => {
     seats.delete(seat)
@@ -59,6 +67,7 @@ export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) 
       return seat
     },
     look: (nowMs) => {
+      shedding.forget()
       for (const seat of seats) {
         const state = seat.look(nowMs)
         if (state === 'moves-on') continue
@@ -67,7 +76,7 @@ export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) 
       }
     },
     shed: (count, nowMs) => {
-      const chosen = chooseToShed(seats, count, nowMs)
+      const chosen = shedding.take(count, nowMs)
       for (const { seat, pursuit } of chosen) {
         onShed(pursuit)
         end(seat)
@@ -80,9 +89,8 @@ export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) 
   }
 }
 
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
-}
+/** Twice what can be under way: so each answer is looked at once or twice. */
+const ANSWERS_KEPT_MAX = 2 * HTTP2_STREAMS_MAX
 
 /**
  * What moves is read off the socket's own counters, once per sweep: nothing is added to the path of
@@ -99,7 +107,8 @@ class TakenSeat implements Seat, SeatFacts {
   #read = 0
   #sent = 0
   #window: { readonly sinceMs: number; readonly sent: number } | undefined
-  readonly #answers: Served[] = []
+  /** Those that are not over, and some that are. */
+  #answers: Served[] = []
 
   constructor(socket: Socket, nowMs: number) {
     this.#socket = socket
@@ -123,7 +132,7 @@ class TakenSeat implements Seat, SeatFacts {
       this.#answers[0] = answer
       return
     }
-    if (!this.isServed) this.#answers.length = 0
+    if (this.#answers.length >= ANSWERS_KEPT_MAX) this.#forgetOver()
     this.#answers.push(answer)
   }
 
@@ -131,10 +140,15 @@ class TakenSeat implements Seat, SeatFacts {
     const read = this.#socket.bytesRead
     if (read !== this.#read) this.lastActiveMs = nowMs
     this.#read = read
+    this.#forgetOver()
     const outer = this.#outer
     if (!outer) return nowMs - this.sinceMs >= SECURED_MS_MAX ? 'late' : 'moves-on'
     if (!this.hasAsked && nowMs - outer.sinceMs >= FIRST_HEAD_MS_MAX) return 'late'
     return this.#lookAtReading(outer.socket, nowMs)
+  }
+
+  #forgetOver(): void {
+    if (this.#answers.length > 0) this.#answers = this.#answers.filter(({ isOver }) => !isOver)
   }
 
   /** What was written and has not been taken by the kernel waits for the visitor to read. */

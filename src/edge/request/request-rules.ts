@@ -124,7 +124,8 @@ export function hostnameOf(authority: string): Hostname | undefined {
 
 /** RFC 9112 §3.2.2: absolute-form is accepted, and agrees with `Host` or is refused. */
 function originForm({ target, secure }: RequestHead, hostname: Hostname): string | Refusal {
-  if (/[#"<>|]/.test(target)) {
+  // Bytes beyond ASCII: one reader takes them for Latin-1, another one for UTF-8 or a line's end.
+  if (/[^\x21-\x7e]|[#"<>|]/.test(target)) {
     return refuse(400, 'target', 'The target has characters that do not belong into one.')
   }
   if (target.startsWith('/')) return target

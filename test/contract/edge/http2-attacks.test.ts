@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
+import { connect as connectTcp } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { flood, HTTP2_ATTACKS } from '../../support/http2-attacks.ts'
@@ -95,6 +96,41 @@ describe('over HTTP/2, a visitor', () => {
     expect(await served.closed).toBe(constants.NGHTTP2_NO_ERROR)
     await clock.advance(5000)
     expect(await silent.closed).toBe(constants.NGHTTP2_NO_ERROR)
+  })
+
+  it('who never ends its side of a connection that is over loses it', async () => {
+    const clock = createFakeClock()
+    await using under = await openEdge({ clock })
+    await using raw = await openRawHttp2(under.httpsPort, OURS)
+    raw.socket.allowHalfOpen = true
+    raw.send(PREFACE, frame(FRAME.headers, WHOLE, 1, get(OURS)))
+    await raw.until(({ type, flags }) => type === FRAME.data && (flags & END_STREAM) !== 0)
+    const ended = once(raw.socket, 'end')
+    await clock.advance(6000)
+    await ended
+    await clock.advance(3000)
+    // A socket that is gone says so to whoever writes to it.
+    const isGone = () => {
+      raw.send(frame(FRAME.ping, 0, 0, Buffer.alloc(8)))
+      return raw.socket.destroyed
+    }
+    await expect.poll(isGone).toBe(true)
+  })
+
+  it('who leaves without a word has broken no rule', async () => {
+    await using under = await openEdge()
+    const wire = connectTcp(under.httpsPort, '127.0.0.1')
+    await using raw = await openRawHttp2(under.httpsPort, OURS, { socket: wire })
+    raw.send(PREFACE, frame(FRAME.headers, WHOLE, 1, get(OURS)))
+    await raw.until(({ type, flags }) => type === FRAME.data && (flags & END_STREAM) !== 0)
+    wire.resetAndDestroy()
+    // By the time that others have come and were served, it has been noticed.
+    for (let visits = 0; visits < 3; visits += 1) {
+      await using other = await openRawHttp2(under.httpsPort, OURS)
+      other.send(PREFACE, frame(FRAME.headers, WHOLE, 1, get(OURS)))
+      await other.until(({ type }) => type === FRAME.data)
+    }
+    expect(await under.metric('postern_requests_refused_total')).not.toContain('http2')
   })
 
   it('who does not send the body that was announced is given up in time', async () => {

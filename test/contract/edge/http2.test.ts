@@ -1,18 +1,21 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from 'node:http2'
-import type { Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { curl } from '../../support/clients.ts'
 import {
   END_HEADERS,
+  END_STREAM,
   FRAME,
   frame,
+  get,
   hpack,
   openRawHttp2,
   PREFACE,
+  type RawHttp2,
   uint32,
 } from '../../support/http2-frames.ts'
 import { ca, type EdgeUnderTest, OTHER, OURS, openBackend, openEdge, PENDING } from './support.ts'
@@ -88,6 +91,14 @@ describe('over HTTP/2', () => {
     expect(await under.metric('postern_requests_total')).toContain('"value":100')
   })
 
+  it('sends no body with 205, and says so', async () => {
+    await using far = await openEdge({
+      answer: async () => ({ status: 205, headers: [], body: Buffer.from('unwanted') }),
+    })
+    const said = await ask(open(OURS, far.httpsPort), {})
+    expect(said).toMatchObject({ status: 205, body: '', headers: { 'content-length': '0' } })
+  })
+
   it('tells HEAD the length and sends no body', async () => {
     const said = await ask(open(), { ':method': 'HEAD' })
     const length = String(`HEAD ${OURS}/`.length)
@@ -160,6 +171,28 @@ describe('over HTTP/2', () => {
   it('answers a request whose body nobody reads, and asks for no more of it', async () => {
     const said = await ask(open(), { ':method': 'POST', ':path': '/b' }, 'x'.repeat(1000))
     expect(said).toMatchObject({ status: 200, body: `POST ${OURS}/b`, code: 0 })
+  })
+
+  it('answers once, when it is drained, whoever has shaken hands or is about to', async () => {
+    const request = frame(FRAME.headers, END_STREAM | END_HEADERS, 1, get(OURS))
+    const toEnd = (raw: RawHttp2) =>
+      raw.until(({ type, flags }) => type === FRAME.data && (flags & END_STREAM) !== 0)
+    const wire = connectTcp(under.httpsPort, '127.0.0.1')
+    await once(wire, 'connect')
+    await using fresh = await openRawHttp2(under.httpsPort, OURS)
+    await using served = await openRawHttp2(under.httpsPort, OURS)
+    served.send(PREFACE, request)
+    await toEnd(served)
+    const drained = under.edge.drain(5000)
+    await served.until(({ type }) => type === FRAME.goaway)
+    await using late = await openRawHttp2(under.httpsPort, OURS, { socket: wire })
+    for (const raw of [fresh, late]) {
+      raw.send(PREFACE, request)
+      await toEnd(raw)
+      expect(await raw.closed).toBe(constants.NGHTTP2_NO_ERROR)
+    }
+    await drained
+    expect(under.logLines.join()).not.toMatch(/"destroyed":[1-9]/)
   })
 
   it('lets requests under way finish when it is drained', async () => {

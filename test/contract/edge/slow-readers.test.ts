@@ -76,6 +76,26 @@ describe('a visitor who does not read its answer', () => {
   })
 })
 
+describe('a visitor who asks again and again while one answer is open', () => {
+  it('has only so many of the others remembered', async () => {
+    await using served = await serve()
+    let looks = 0
+    const over = {
+      get isOver() {
+        looks += 1
+        return true
+      },
+    }
+    const seat = served.seats.of(served.socket, 0)
+    for (let count = 0; count < 10_000; count += 1) seat?.serves(over)
+    expect(looks).toBeLessThan(50_000)
+    looks = 0
+    served.answer.isOver = true
+    expect(served.seats.shed(1, 60_000)).toBe(1)
+    expect(looks).toBeLessThanOrEqual(200)
+  })
+})
+
 describe('a visitor who reads its answer', () => {
   it('piece by piece, is left alone however long it takes', async () => {
     await using served = await serve()

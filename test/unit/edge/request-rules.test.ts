@@ -36,6 +36,14 @@ describe('an accepted request', () => {
     expect(judgeRequest(aHead({ method, more }))).toMatchObject({ kind: 'accepted', body })
   })
 
+  it('has the length that its own field says, and none that a value looks like', () => {
+    const lengthWith = (...more: readonly string[]) => judgeRequest(aHead({ method: 'POST', more }))
+    expect(lengthWith('X', 'content-length')).toMatchObject({ body: 'none', length: undefined })
+    expect(lengthWith('X', 'content-length', '7', '7')).toMatchObject({ length: undefined })
+    expect(lengthWith('content-length', '5')).toMatchObject({ body: 'sized', length: 5 })
+    expect(lengthWith('Content-Length', '0')).toMatchObject({ body: 'none', length: 0 })
+  })
+
   it('asks for a WebSocket, or for nothing that is granted', () => {
     const upgrade = (value: string, wishes = {}) => {
       const verdict = judgeRequest(aHead({ more: ['Upgrade', value], ...wishes }))
@@ -69,6 +77,9 @@ describe('a refused request', () => {
       ['host', { fields: ['Host', 'a.test:'] }],
       ['target', { target: '' }],
       ['target', { target: '*' }],
+      ['target', { target: '/caf\u00e9' }],
+      ['target', { target: '/a\u0085b' }],
+      ['target', { target: '/a b' }],
       ['target', { target: 'ftp://email.customer.test/' }],
       ['authority', { target: 'http://email.customer.test:x/' }],
       ['authority', { target: 'http://email.customer.test@evil.test/' }],
