@@ -115,7 +115,7 @@ export function createEdge(
   const { carrier, bodyCarrier, http2BodyCarrier, hangUp } = createCarriers(deps, descriptors)
   const exchange = openExchange(deps, options, { carrier, sni, visits })
   const httpDate = createHttpDate(clock)
-  const fallback = createFallback({ exchange, bodyCarrier, httpDate, record })
+  const fallback = createFallback({ exchange, bodyCarrier, httpDate, record, clock })
   const http2 = createHttp2Reader({ exchange, bodyCarrier: http2BodyCarrier, record, clock })
   const doorkeeper = createDoorkeeper(deps, {
     connectionsMax: Math.min(descriptors.connections, connectionsThatFit(deps.resources.memory)),

@@ -1,5 +1,7 @@
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Clock } from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import type { Reader } from '../gate/gate.ts'
 import {
@@ -12,11 +14,13 @@ import {
   SOCKET_IDLE_MS_MAX,
 } from '../limits.ts'
 import { type Page, writeLastPage } from '../request/pages.ts'
+import { createFarewell } from './farewell.ts'
 import { createServing, type ServingDeps } from './serving.ts'
 import { createTurns, type Visit } from './turns.ts'
 
 export interface FallbackDeps extends ServingDeps {
   readonly record: Pick<EdgeRecord, 'answered' | 'refused'>
+  readonly clock: Clock
 }
 
 /**
@@ -35,7 +39,10 @@ export function createFallback(deps: FallbackDeps): Fallback {
   const { record } = deps
   const { serve, upgrade } = createServing(deps)
   const turns = createTurns({ serve, record })
+  const farewell = createFarewell(deps.clock)
   const visits = new WeakMap<Duplex, Visit>()
+  /** Those that speak HTTP. */
+  const open = new Map<Socket, Visit>()
   const visitOf = (socket: Duplex): Visit => {
     const visit = visits.get(socket)
     if (!visit) throw new TypeError('A request came over a connection that was never taken.')
@@ -50,10 +57,12 @@ export function createFallback(deps: FallbackDeps): Fallback {
   }
   // With a body that is still to come, `socket` is a stream that node:http put around the request's.
   server.on('upgrade', (request, socket, head) => {
+    open.delete(request.socket)
     const { connection } = leaveHttp(socket, visitOf(request.socket))
     if (!socket.destroyed) upgrade?.({ request, socket, head }, connection)
   })
   server.on('connect', (request, socket) => {
+    open.delete(request.socket)
     leaveHttp(socket, visitOf(request.socket))
     record.refused('method')
     writeLastPage(socket, { status: 405, sentence: 'CONNECT is not allowed here.' })
@@ -72,12 +81,16 @@ export function createFallback(deps: FallbackDeps): Fallback {
 
   return {
     take: (socket, connection) => {
-      visits.set(socket, { connection, waiting: [], isBroken: false })
+      const visit: Visit = { connection, waiting: [], isBroken: false, readBytes: undefined }
+      visits.set(socket, visit)
+      open.set(socket, visit)
+      socket.once('close', () => open.delete(socket))
+      farewell.arrange(socket, () => visit.waiting[0]?.request.complete === false)
       server.emit('connection', socket)
     },
     windDown: () => {
       turns.windDown()
-      server.closeIdleConnections()
+      for (const [socket, visit] of open) if (isIdle(socket, visit)) socket.destroy()
     },
     close: () => server.close(),
   }
@@ -110,6 +123,14 @@ function createReader(upgrades: 'tunnelled' | 'ignored'): Server {
  */
 function watchDeadlines(server: Server): void {
   server.emit('listening')
+}
+
+/**
+ * Nothing is asked, and the last answer has left this process: node:http's own list of idle
+ * connections has those as well whose answer waits in the socket to be read.
+ */
+function isIdle({ bytesRead, writableLength }: Socket, { waiting, readBytes }: Visit): boolean {
+  return waiting.length === 0 && writableLength === 0 && bytesRead === readBytes
 }
 
 /**

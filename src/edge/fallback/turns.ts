@@ -12,6 +12,8 @@ export interface Visit {
   readonly waiting: Turn[]
   /** Bytes that are not HTTP have come: the answer under way is the last. */
   isBroken: boolean
+  /** Bytes that had been read when the last answer was complete; `undefined` before. */
+  readBytes: number | undefined
 }
 
 export interface Turn {
@@ -54,6 +56,7 @@ export function createTurns({
       // Answered before its end: nobody will read the rest, and it must not look like a request.
       if (visit.isBroken || !request.complete) socket.destroySoon()
       visit.waiting.shift()
+      visit.readBytes = socket.bytesRead
       if (socket.writable) serveFirst(visit)
     })
     serve(turn, visit.connection)

@@ -32,24 +32,38 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Fields by which backends learn who asks and for what: only ours may reach them. */
+/** Fields by which backends learn who asks, for what and how: only ours may reach them. */
 export const SPOOFABLE: ReadonlySet<string> = new Set([
+  'cf-connecting-ip',
   'client-ip',
+  'fastly-client-ip',
   'forwarded',
   'forwarded-for',
+  'front-end-https',
   'host',
   'proxy', // becomes HTTP_PROXY in CGI programs (CVE-2016-5385)
   'true-client-ip',
   'via',
+  'x-azure-clientip',
   'x-client-ip',
   'x-cluster-client-ip',
   'x-host',
   'x-http-host-override',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-forwarded-for',
   'x-original-host',
+  'x-original-method',
   'x-original-url',
+  'x-originating-ip',
+  'x-proxyuser-ip',
   'x-real-ip',
+  'x-remote-addr',
+  'x-remote-ip',
   'x-request-id',
   'x-rewrite-url',
+  'x-scheme',
 ])
 
 /** What a `Connection` field may not take away: without it the backend reads another message. */

@@ -209,6 +209,16 @@ describe('a connection to a backend', () => {
     expect(restAfter(head, { kind: 'none' })).toBe(restMs)
   })
 
+  it.each([
+    [204, 'Content-Length: 0\r\n', 4000],
+    [204, 'Content-Length: 5\r\n', 0],
+    [204, 'Transfer-Encoding: chunked\r\n', 0],
+    [304, 'Content-Length: 5\r\n', 4000],
+  ])('after a %i with %j rests for %i ms', (status, fields, restMs) => {
+    const head = headOf(fields, `HTTP/1.1 ${status} -`)
+    expect(restAfter(head, { kind: 'none' })).toBe(restMs)
+  })
+
   it('that ends with its answer is not used again', () => {
     expect(restAfter(headOf(''), { kind: 'until-close' })).toBe(0)
   })
