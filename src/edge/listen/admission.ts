@@ -1,3 +1,4 @@
+import { type AgingMap, createAgingMap } from '../../kernel/index.ts'
 import {
   ADDRESSES_REMEMBERED_MAX,
   CONNECTIONS_PER_ADDRESS_MAX,
@@ -40,11 +41,11 @@ interface Tally {
 }
 
 export function createAdmission(limits: AdmissionLimits = LIMITS): Admission {
-  const tallies = new Map<string, Tally>()
+  const tallies = createAgingMap<string, Tally>()
   const costMs = 1000 / limits.perSecond
   const aheadMsMax = limits.burst * costMs
 
-  /** In order of their first visit: to move one to the end of a large map takes 50 µs. */
+  /** In order of their first visit. */
   const tallyOf = (network: string): Tally => {
     const known = tallies.get(network)
     if (known) return known
@@ -76,10 +77,10 @@ export function createAdmission(limits: AdmissionLimits = LIMITS): Admission {
 const LOOKED_AT_MAX = 32
 
 /** Forgets whoever came first and has left; if nobody of those has, the first all the same. */
-function forgetOne(tallies: Map<string, Tally>): void {
+function forgetOne(tallies: AgingMap<string, Tally>): void {
   let oldest: string | undefined
   let looked = 0
-  for (const [network, { open }] of tallies) {
+  for (const [network, { open }] of tallies.entries()) {
     oldest ??= network
     if (open === 0) {
       tallies.delete(network)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { endsOf } from '../listen/ends.ts'
 import type { ClientHello } from './client-hello.ts'
 
 /** The fingerprints of hellos, from the hand-over until the handshake is over. */
@@ -9,7 +10,6 @@ export interface Fingerprints {
 }
 
 export function createFingerprints(): Fingerprints {
-  /** By both ends of the connection: a TLS session does not tell which socket it is on. */
   const byEnds = new Map<string, string>()
   return {
     note: (socket, hello) => {
@@ -24,8 +24,4 @@ export function createFingerprints(): Fingerprints {
       return found
     },
   }
-}
-
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }
