@@ -1,5 +1,12 @@
 import type { TicketKey } from '../edge/index.ts'
-import { type Clock, minutes, type Periodic, type Random, startPeriodic } from '../kernel/index.ts'
+import {
+  type Clock,
+  minutes,
+  type Periodic,
+  type Random,
+  seconds,
+  startPeriodic,
+} from '../kernel/index.ts'
 import type { AppRecord } from '../telemetry/index.ts'
 import { createTicketSecrets, type TicketSecretsDeps } from './ticket-secrets.ts'
 
@@ -22,6 +29,8 @@ export interface TicketKeysDeps extends Pick<TicketSecretsDeps, 'store' | 'vault
  * all nodes to have it by then.
  */
 const LOOK_EVERY = minutes(10)
+/** While no other node, and nobody after a restart, opens what is sealed here. */
+const LOOK_EVERY_WITH_OWN_KEY = seconds(5)
 /** `TicketKey.bytes`. */
 const KEY_BYTES = 48
 
@@ -45,7 +54,8 @@ export async function openTicketKeys(deps: TicketKeysDeps): Promise<TicketKeys> 
   }
 
   let current = await read()
-  if (current.length === 0) current = [ownKey(random)]
+  let isShared = current.length > 0
+  if (!isShared) current = [ownKey(random)]
   return {
     get current() {
       return current
@@ -59,10 +69,12 @@ export async function openTicketKeys(deps: TicketKeysDeps): Promise<TicketKeys> 
         if (fresh.length === 0) return
         const before = current
         current = fresh
+        isShared = true
         use(fresh)
         for (const { bytes } of before) bytes.fill(0)
       }
-      return startPeriodic(look, { clock, every: LOOK_EVERY, onError: onUnusable })
+      const every = () => (isShared ? LOOK_EVERY : LOOK_EVERY_WITH_OWN_KEY)
+      return startPeriodic(look, { clock, every, onError: onUnusable })
     },
   }
 }

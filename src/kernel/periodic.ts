@@ -9,8 +9,8 @@ export interface Periodic extends AsyncDisposable {
 
 export interface PeriodicOptions {
   readonly clock: Clock
-  /** The pause between two rounds that nobody woke. */
-  readonly every: Duration
+  /** The pause between two rounds that nobody woke; a function is asked before each. */
+  readonly every: Duration | (() => Duration)
   /** What the loop is for: a failure must be seen by somebody, and must not end the loop. */
   readonly onError: (error: unknown) => void
 }
@@ -38,7 +38,8 @@ export function startPeriodic(
     const napping = new AbortController()
     const until = AbortSignal.any([napping.signal, stopping.signal])
     // Being cut short is how a nap ends; any other rejection of the clock is a fault of its own.
-    const nap = clock.sleep(every, until).catch((error: unknown) => {
+    const ms = typeof every === 'function' ? every() : every
+    const nap = clock.sleep(ms, until).catch((error: unknown) => {
       if (!until.aborted) throw error
     })
     await Promise.race([nap, wake])

@@ -75,6 +75,30 @@ describeEachStore((openTestStore) => {
     expect(copyOf(after.tickets.current)).toEqual(copyOf(tickets.current))
   })
 
+  it('take the place of its own within seconds, once a store that was away at start is back', async () => {
+    const store = await openTestStore()
+    const clock = createFakeClock(now())
+    const shared = copyOf((await open(store, clock)).tickets.current)
+    let isAway = true
+    const flaky = new Proxy(store, {
+      get: (target, name) => {
+        if (isAway) throw new Error('away')
+        return Reflect.get(target, name)
+      },
+    })
+    const { tickets } = await open(flaky, clock)
+    expect(copyOf(tickets.current)).not.toEqual(shared)
+    const given: unknown[] = []
+    await using _ = tickets.keepFresh((keys) => given.push(copyOf(keys)))
+    await clock.advance(6_000)
+    isAway = false
+    await clock.advance(5_000)
+    await expect.poll(() => given).toEqual([shared])
+    // From then on seldom: it has what the others have.
+    await clock.advance(60_000)
+    expect(given).toHaveLength(1)
+  })
+
   it('does without a secret that does not open', async () => {
     const store = await openTestStore()
     const clock = createFakeClock(now())
@@ -106,9 +130,9 @@ describe('without a store', () => {
     const before = copyOf(tickets.current)
     expect(before).toHaveLength(1)
     await using keeping = tickets.keepFresh(() => expect.unreachable())
-    await clock.advance(100 * HOUR)
+    await clock.advance(HOUR / 10)
     keeping.wake()
-    await clock.advance(HOUR)
+    await clock.advance(HOUR / 10)
     expect(copyOf(tickets.current)).toEqual(before)
     expect(failures.length).toBeGreaterThan(1)
   })
