@@ -173,6 +173,13 @@ export async function sealSecrets(
       sealed_key: vault.seal(PLAIN, accountContext(prefix)),
     })
     .execute()
+  await db
+    .insertInto('ticket_secrets')
+    .values({
+      ...{ id: prefix, starts_at: 1, created_at: 1 },
+      sealed: vault.seal(PLAIN, ticketContext(prefix)),
+    })
+    .execute()
   const { sealed } = sealWebhookKey(vault, prefix)
   await db
     .insertInto('webhooks')
@@ -228,6 +235,10 @@ export async function openSecrets({
     openSigningKey(vault, row.account, toSealedBytes(row.sealed_key))
     opened += 1
   }
+  for (const row of await db.selectFrom('ticket_secrets').selectAll().execute()) {
+    vault.open(toSealedBytes(row.sealed), ticketContext(row.id))
+    opened += 1
+  }
   const links = createLinkKeys({ store, vault, clock: systemClock, random: systemRandom })
   await links.reload()
   return opened + links.all().size
@@ -237,6 +248,7 @@ const PLAIN = newKey().export({ format: 'der', type: 'pkcs8' })
 const DIRECTORY = (prefix: string): string => `https://${prefix}.ca.test/directory`
 const accountContext = (prefix: string) =>
   ({ purpose: 'acme-account-key', owner: DIRECTORY(prefix), version: 1 }) as const
+const ticketContext = (owner: string) => ({ purpose: 'ticket-secret', owner, version: 1 }) as const
 
 function sealWebhookKey(vault: Vault, account: string) {
   return { sealed: vault.seal(PLAIN, { purpose: 'webhook-key', owner: account, version: 1 }) }

@@ -73,7 +73,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
       expect((await stat(keyFolder.file)).mode & 0o777).toBe(0o600)
       expect(await readdir(keyFolder.folder)).toEqual(['master.key'])
       expect(world.vault.keyIds).toEqual([rotation?.toKeyId, FIRST])
-      expect(await secretsByKey(world)).toEqual({ [rotation?.toKeyId ?? '']: 43, [FIRST]: 0 })
+      expect(await secretsByKey(world)).toEqual({ [rotation?.toKeyId ?? '']: 44, [FIRST]: 0 })
     })
 
     test('is one, however often it is asked for at once', async () => {
@@ -92,7 +92,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
       const { rotation } = await rotationEnd(world)
       expect(await readKeys(keyFolder.file)).toHaveLength(1)
       expect(world.vault.keyIds).toEqual([rotation?.toKeyId])
-      expect(await openSecrets(world)).toBe(43)
+      expect(await openSecrets(world)).toBe(44)
     })
 
     test('killed before it is in the file, nothing has happened', async () => {
@@ -108,7 +108,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
         () => world.keys.rotation.status(),
         ({ rotation }) => rotation === undefined,
       )
-      expect(dropped.keys).toMatchObject([{ keyId: FIRST, use: 'seals', secrets: 9 }])
+      expect(dropped.keys).toMatchObject([{ keyId: FIRST, use: 'seals', secrets: 10 }])
       await world.keys.rotation.rotate(rotate)
       expect((await rotationEnd(world)).rotation?.toKeyId).not.toBe(SECOND)
       expect(await readKeys(keyFolder.file)).toHaveLength(2)
@@ -136,7 +136,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
       expect(await world.keys.rotation.rotate(rotate)).toEqual({ kind: 'begun' })
       await rotationEnd(world)
       expect(await readKeys(file)).toHaveLength(2)
-      expect(await openSecrets(world)).toBe(9)
+      expect(await openSecrets(world)).toBe(10)
     })
 
     test('cleans up the draft of one who was killed while writing', async () => {
@@ -166,13 +166,13 @@ describeEachEngine(({ engine, newStoreUrl }) => {
       await writeKeys(keyFolder.file, 2, 1)
       const between = await start({ storeUrl, key: `file:${keyFolder.file}` })
       await createRotationTable(between.store, 'dead').begin({
-        ...{ id: 'x', toKeyId: SECOND, total: 63, retireOld: false },
+        ...{ id: 'x', toKeyId: SECOND, total: 64, retireOld: false },
       })
       await between[Symbol.asyncDispose]()
       const world = await start({ storeUrl })
       const { rotation } = await rotationEnd(world)
-      expect(rotation).toMatchObject({ id: 'x', toKeyId: SECOND, done: 63 })
-      expect(await openSecrets(world)).toBe(63)
+      expect(rotation).toMatchObject({ id: 'x', toKeyId: SECOND, done: 64 })
+      expect(await openSecrets(world)).toBe(64)
     })
   })
 })

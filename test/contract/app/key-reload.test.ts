@@ -66,7 +66,7 @@ describeEachEngine(({ newStoreUrl }) => {
     expect(inUseAtTheEdge).toEqual([FIRST])
     expect(world.edgeRings.map(idsIn)).toEqual([[SECOND, FIRST]])
     expect(world.vault.keyIds).toEqual([SECOND, FIRST])
-    expect(await openSecrets(world)).toBe(13)
+    expect(await openSecrets(world)).toBe(14)
     const checks = await world.store.db.selectFrom('key_checks').select('key_id').execute()
     expect(checks.map(({ key_id }) => key_id).sort()).toEqual([FIRST, SECOND].sort())
   })
@@ -86,7 +86,7 @@ describeEachEngine(({ newStoreUrl }) => {
     await expect(reloading).rejects.toMatchObject({ code })
     expect(world.vault.keyIds).toEqual([FIRST])
     expect(world.edgeRings).toEqual([])
-    expect(await openSecrets(world)).toBe(7)
+    expect(await openSecrets(world)).toBe(8)
   })
 
   test('a key given twice counts once, and one that only moved is known again', async () => {
@@ -128,7 +128,7 @@ describeEachEngine(({ newStoreUrl }) => {
     await world.store.db.deleteFrom('key_checks').where('key_id', '=', FIRST).execute()
     await writeKeys(keyFolder.file, 2)
     await expect(world.keys.keeper.reload()).rejects.toMatchObject({ code: 'vault/missing-key' })
-    expect(await openSecrets(world)).toBe(13)
+    expect(await openSecrets(world)).toBe(14)
   })
 })
 
@@ -166,8 +166,8 @@ describe('several nodes', () => {
         expect(there.vault.keyIds).toEqual([SECOND, FIRST])
         expect(await here.keys.rotation.rotate(rotate)).toEqual({ kind: 'begun' })
         await rotationEnd(here)
-        expect(await secretsByKey(there)).toEqual({ [SECOND]: 23, [FIRST]: 0 })
-        for (const world of [here, there]) expect(await openSecrets(world)).toBe(23)
+        expect(await secretsByKey(there)).toEqual({ [SECOND]: 24, [FIRST]: 0 })
+        for (const world of [here, there]) expect(await openSecrets(world)).toBe(24)
       },
     )
 

@@ -61,12 +61,12 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     const certificates = () =>
       world.store.db.selectFrom('certificates').selectAll().orderBy('id').execute()
     const before = await certificates()
-    expect(await openSecrets(world)).toBe(903)
+    expect(await openSecrets(world)).toBe(904)
     expect(await world.keys.rotation.rotate(rotate)).toEqual({ kind: 'begun' })
     const { rotation } = await rotationEnd(world)
-    expect(rotation).toMatchObject({ toKeyId: SECOND, total: 903, done: 903, unreadable: 0 })
-    expect(await secretsByKey(world)).toEqual({ [SECOND]: 903, [FIRST]: 0 })
-    expect(await openSecrets(world)).toBe(903)
+    expect(rotation).toMatchObject({ toKeyId: SECOND, total: 904, done: 904, unreadable: 0 })
+    expect(await secretsByKey(world)).toEqual({ [SECOND]: 904, [FIRST]: 0 })
+    expect(await openSecrets(world)).toBe(904)
     const after = await certificates()
     for (const [index, row] of before.entries()) {
       expect(after[index]?.sealed_key.subarray(69).equals(row.sealed_key.subarray(69))).toBe(true)
@@ -105,7 +105,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     const { rotation } = await rotationEnd(world)
     expect(rotation?.unreadable).toBe(0)
     expect((await secretsByKey(world))[FIRST]).toBe(0)
-    expect(await openSecrets(world)).toBeGreaterThan(903)
+    expect(await openSecrets(world)).toBeGreaterThan(904)
   })
 
   test('never overwrites what somebody else wrote meanwhile', async () => {
@@ -167,7 +167,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
       .execute()
     await world.keys.rotation.rotate(rotate)
     const { rotation, keys } = await rotationEnd(world)
-    expect(rotation).toMatchObject({ unreadable: 2, done: 61 })
+    expect(rotation).toMatchObject({ unreadable: 2, done: 62 })
     expect(keys.find(({ keyId }) => keyId === FIRST)).toMatchObject({ use: 'opens', secrets: 1 })
     expect(keys.find(({ use }) => use === 'missing')).toMatchObject({ secrets: 1 })
     const lines = world.logLines.filter((line) => line.includes('secret-unreadable'))
@@ -200,7 +200,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     while (batches <= 4) await systemClock.sleep(10)
     const halfway = (await dying.keys.rotation.status()).rotation
     expect(halfway?.left).toBeGreaterThan(0)
-    expect(halfway?.left).toBeLessThan(1803)
+    expect(halfway?.left).toBeLessThan(1804)
     if (engine === 'sqlite') await dying.store[Symbol.asyncDispose]()
     // The dead one's lease is over.
     else await dying.store.db.updateTable('key_rotations').set({ lease_until: 1 }).execute()
@@ -208,8 +208,8 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     const next = await start({ storeUrl })
     worlds.defer(() => bury(new Error('dead')))
     const { rotation } = await rotationEnd(next)
-    expect(rotation).toMatchObject({ total: 1803, done: 1803, unreadable: 0 })
-    expect(await openSecrets(next)).toBe(1803)
+    expect(rotation).toMatchObject({ total: 1804, done: 1804, unreadable: 0 })
+    expect(await openSecrets(next)).toBe(1804)
   })
 
   test('is one at a time, over all nodes', async () => {
@@ -245,7 +245,7 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     }
     await world[Symbol.asyncDispose]()
     const next = await start({ storeUrl })
-    expect(await openSecrets(next)).toBe(43)
+    expect(await openSecrets(next)).toBe(44)
     expect(next.vault.keyIds).toEqual([SECOND])
   })
 
@@ -257,9 +257,9 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     await writeKeys(keyFolder.file, 2)
     expect(await world.keys.keeper.reload()).toBe('changed')
     expect(world.vault.keyIds).toEqual([SECOND])
-    expect(await openSecrets(world)).toBe(13)
+    expect(await openSecrets(world)).toBe(14)
     await world[Symbol.asyncDispose]()
-    expect(await openSecrets(await start({ storeUrl }))).toBe(13)
+    expect(await openSecrets(await start({ storeUrl }))).toBe(14)
   })
 
   test('goes on to the key that is first by now when it is asked again', async () => {
@@ -273,6 +273,6 @@ describeEachEngine(({ engine, newStoreUrl }) => {
     await writeKeys(keyFolder.file, 3, 2, 1)
     expect(await world.keys.rotation.rotate(rotate)).toEqual({ kind: 'begun' })
     expect((await rotationEnd(world)).rotation).toMatchObject({ id: 'stuck', toKeyId: THIRD })
-    expect(await secretsByKey(world)).toEqual({ [THIRD]: 43, [SECOND]: 0, [FIRST]: 0 })
+    expect(await secretsByKey(world)).toEqual({ [THIRD]: 44, [SECOND]: 0, [FIRST]: 0 })
   })
 })
