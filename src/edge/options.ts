@@ -30,7 +30,9 @@ export const edgeOptions = z.strictObject({
     .union([z.int(), z.string().regex(/^\d+$/).transform(Number)])
     .pipe(z.int().min(0).max(WORKERS_MAX))
     .optional()
-    .describe('Processes that serve visitors: by default one per core; 0 = none of their own'),
+    .describe(
+      'Processes that serve visitors: by default one per core that has 160 MB; 0 = none of their own',
+    ),
   backend: z
     .string()
     .superRefine(refusedBy(parseBackend))

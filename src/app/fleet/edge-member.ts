@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import {
   type CertificateCache,
   createCertificateCache,
@@ -44,6 +43,7 @@ import { startSelfTests } from './self-tests.ts'
 import type { ShortageBook } from './shortages.ts'
 import { watchStore } from './store-watch.ts'
 import { warmContexts } from './warm-contexts.ts'
+import { readMachine, workersByDefault } from './worker-number.ts'
 
 /**
  * One edge, in a worker process or in this one. All members of a fleet serve the same: what changes
@@ -163,7 +163,7 @@ export async function openEdgeMember(
 
 /** Workers and their supervisor share the machine's memory. */
 function processesOf({ workers }: EdgeOptions, sharing: EdgePlace['sharing']): number {
-  return sharing === 'alone' ? 1 : (workers ?? availableParallelism()) + 1
+  return sharing === 'alone' ? 1 : (workers ?? workersByDefault(readMachine())) + 1
 }
 
 interface BackendDeps extends EdgeMemberDeps {

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import type { Config } from '../../config/index.ts'
 import {
   type EdgeAddresses,
@@ -15,6 +14,7 @@ import type { EdgeFleet } from './edge-fleet.ts'
 import { createLocalFleet } from './local-fleet.ts'
 import { createShortageBook } from './shortages.ts'
 import { abandonWorker, startWorkerFleet } from './worker-fleet.ts'
+import { readMachine, workersByDefault } from './worker-number.ts'
 import { spawnWorker, type Variables, type WorkerProcess } from './worker-process.ts'
 
 /** What is settled before store and keys are open: the ports, and a worker that loads already. */
@@ -36,7 +36,7 @@ export async function planFleet(
     variables,
   }: { readonly early?: WorkerProcess | undefined; readonly variables: Variables },
 ): Promise<FleetPlan> {
-  const workers = options.workers ?? availableParallelism()
+  const workers = options.workers ?? workersByDefault(readMachine())
   const first = workers > 0 ? (early ?? spawnWorker(variables)) : undefined
   first?.tell({ kind: 'prepare', store })
   const abandon = async (): Promise<void> => {

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { availableParallelism, totalmem } from 'node:os'
 import type { EdgeBound, RehearsalOutcome, Visits } from '../../edge/index.ts'
 import type { Hostname } from '../../kernel/index.ts'
 import type { MetricsSnapshot, Shortage } from '../../telemetry/index.ts'
@@ -16,6 +15,7 @@ import type {
   WorkerSaid,
 } from './edge-protocol.ts'
 import { createShortageBook } from './shortages.ts'
+import { readMachine, workersByDefault } from './worker-number.ts'
 
 /** An edge worker as its supervisor sees it: a process that is told things and asked things. */
 export interface WorkerProcess {
@@ -70,10 +70,9 @@ const HEAP_SHARE = 1 / 2
 function heapBound(variables: Variables): readonly string[] {
   // Whoever has set it knows why.
   if (/--max[-_]old[-_]space/.test(variables.read('NODE_OPTIONS') ?? '')) return []
-  const constrained = process.constrainedMemory()
-  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
-  // Settings are not read yet: by default there is a worker for each core, and this process.
-  const share = memory / (availableParallelism() + 1) / 2 ** 20
+  const machine = readMachine()
+  // Settings are not read yet: by default there are so many workers, and this process.
+  const share = machine.memoryBytes / (workersByDefault(machine) + 1) / 2 ** 20
   const megabytes = Math.floor(share * HEAP_SHARE)
   const bound = Math.max(HEAP_MEGABYTES_MIN, Math.min(megabytes, HEAP_MEGABYTES_MAX))
   return [`--max-old-space-size=${bound}`]
