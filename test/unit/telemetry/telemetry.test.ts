@@ -30,6 +30,12 @@ describe('the log', () => {
     })
   })
 
+  it('shows what to do about an error, if it says so', () => {
+    const coded = Object.assign(new Error('full'), { code: 'a/b', fix: 'Make room.' })
+    const [line = ''] = linesOf((log) => log.error('failed', { error: coded }))
+    expect(JSON.parse(line).error).toMatchObject({ code: 'a/b', fix: 'Make room.' })
+  })
+
   it('shows the code and the cause of an error, and a stack only for a bug', () => {
     const coded = Object.assign(new Error('outer', { cause: new Error('inner') }), { code: 'a/b' })
     const [line = ''] = linesOf((log) => log.error('failed', { error: coded }))

@@ -140,7 +140,7 @@ describe('while the disk takes nothing', () => {
   })
 
   it('lets nobody wait longer than two seconds for a disk that hangs', async () => {
-    const { clock, hits, journal, count } = setUp()
+    const { clock, events, hits, journal, count } = setUp()
     const answered = answersOf([['a', hits.add(aHit('a'))]])
     await settle()
     await clock.advance(1999)
@@ -150,6 +150,7 @@ describe('while the disk takes nothing', () => {
     const atOnce = answersOf([['b', hits.add(aHit('b'))]])
     await settle()
     expect([...atOnce]).toEqual(['b'])
+    expect(events.map(({ event }) => event)).toEqual(['hits-not-journaled'])
     journal.writes[0]?.done.resolve()
     await settle()
     journal.writes[1]?.done.resolve()
@@ -164,6 +165,24 @@ describe('while the disk takes nothing', () => {
     expect(await count('postern_hits_lost_total')).toBe(3)
     journal.writes[0]?.done.reject(new Error('away'))
     await settle()
+  })
+})
+
+describe('while the disk takes nothing and links are long', () => {
+  it('keeps no more than 32 MB of hits in memory, and takes others once those are written', async () => {
+    const { hits, journal, count } = setUp()
+    const long = { userAgent: 'x'.repeat(16_000) }
+    for (let number = 0; number < 2200; number += 1) {
+      void hits.add({ ...aHit(String(number)), ...long })
+    }
+    await settle()
+    const lost = await count('postern_hits_lost_total')
+    expect(lost).toBeGreaterThan(100)
+    expect(lost).toBeLessThan(200)
+    journal.writes[0]?.done.resolve()
+    await settle()
+    void hits.add(aHit('after'))
+    expect(await count('postern_hits_lost_total')).toBe(lost)
   })
 })
 
