@@ -13,7 +13,8 @@ import { createResponseAnswer } from './response-answer.ts'
 import type { ServeTurn } from './turns.ts'
 
 //  node:http's request ──► request-rules ──► exchange ─┬─► the common carrier
-//                                                      └─► http-proxy: bodies, other methods, upgrades
+//                                                      ├─► http-proxy: bodies, other methods
+//                                                      └─► tunnel: upgrades
 
 export interface ServingDeps {
   readonly exchange: Exchange

@@ -126,7 +126,7 @@ class Errands implements PoolUser<Errand> {
     line.send(this.#heads.headFor(errand.passage))
   }
 
-  /** Nothing was sent, so another backend may have it. */
+  /** Nothing was sent to it, or on a kept line that had died: another backend may have it. */
   refused(errand: Errand, why: NotStarted): void {
     const { backend } = errand
     if (!backend) return

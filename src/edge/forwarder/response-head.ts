@@ -80,13 +80,18 @@ const SLOTS: ReadonlyMap<string, Slot> = new Map<string, Slot>([
 /** So that the names of most fields need not be looked at. */
 const SLOT_LENGTHS: readonly boolean[] = slotLengths()
 
-interface Fields extends Partial<Record<Slot, string>> {
-  lines: string
-}
+type Fields = Record<Slot, string | undefined> & { lines: string }
 
 /** Goes over the lines of a head that is well formed, and copies what is kept in as few pieces as possible. */
 function readFields(text: string): Fields {
-  const fields: Fields = { lines: '' }
+  const fields: Fields = {
+    lines: '',
+    contentLength: undefined,
+    transferEncoding: undefined,
+    connection: undefined,
+    keepAlive: undefined,
+    dropped: undefined,
+  }
   let at = text.indexOf('\r\n') + 2
   let keptFrom = at
   while (at < text.length) {
@@ -141,7 +146,7 @@ function joined(present: string | undefined, value: string): string {
 
 /** RFC 9110 §7.6.1: what `Connection` lists was meant for us, and goes no further. */
 function withoutListed(lines: string, connection: string | undefined): string {
-  if (connection === undefined) return lines
+  if (connection === undefined || onlyWordOf(connection) !== undefined) return lines
   const listed = new Set(tokensOf(connection))
   listed.delete('close')
   listed.delete('keep-alive')
@@ -150,6 +155,13 @@ function withoutListed(lines: string, connection: string | undefined): string {
     .split('\r\n')
     .filter((line) => !listed.has(line.slice(0, line.indexOf(':')).toLowerCase()))
     .join('\r\n')
+}
+
+/** What `Connection` says in almost every answer; `undefined`: something else, or more than that. */
+export function onlyWordOf(connection: string): 'keep-alive' | 'close' | undefined {
+  if (connection === 'keep-alive' || connection === 'close') return connection
+  const word = connection.toLowerCase()
+  return word === 'keep-alive' || word === 'close' ? word : undefined
 }
 
 /** The members of a list in a field's value, in lower case. */

@@ -4,7 +4,7 @@ import {
   BACKEND_KEEP_ALIVE_MS_MAX,
 } from '../limits.ts'
 import type { BodyFraming } from './body-framing.ts'
-import { type ResponseHead, tokensOf } from './response-head.ts'
+import { onlyWordOf, type ResponseHead, tokensOf } from './response-head.ts'
 
 // RFC 9112 §9.3 (persistence), and the Keep-Alive field that RFC 2068 §19.7.1 left behind.
 
@@ -34,6 +34,8 @@ function mayHaveBody(
 
 function keepsOpen({ version, connection }: ResponseHead): boolean {
   if (connection === undefined) return version === '1.1'
+  const word = onlyWordOf(connection)
+  if (word !== undefined) return word === 'keep-alive'
   const tokens = tokensOf(connection)
   return !tokens.includes('close') && (version === '1.1' || tokens.includes('keep-alive'))
 }

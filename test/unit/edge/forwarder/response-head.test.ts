@@ -196,8 +196,11 @@ describe('a connection to a backend', () => {
     ['HTTP/1.1', 'Connection: keep-alive\r\n', 4000],
     ['HTTP/1.1', 'Connection: Close\r\n', 0],
     ['HTTP/1.1', 'Connection: x, close\r\nConnection: keep-alive\r\n', 0],
+    ['HTTP/1.1', 'Connection: x\r\n', 4000],
     ['HTTP/1.0', '', 0],
     ['HTTP/1.0', 'Connection: Keep-Alive\r\n', 4000],
+    ['HTTP/1.0', 'Connection: x, keep-alive\r\n', 4000],
+    ['HTTP/1.0', 'Connection: x\r\n', 0],
     ['HTTP/1.1', 'Keep-Alive: timeout=5\r\n', 4000],
     ['HTTP/1.1', 'Keep-Alive: max=9, timeout=75\r\n', 60_000],
     ['HTTP/1.1', 'Keep-Alive: timeout=2, max=9\r\n', 1000],
@@ -210,6 +213,7 @@ describe('a connection to a backend', () => {
   })
 
   it.each([
+    [204, '', 4000],
     [204, 'Content-Length: 0\r\n', 4000],
     [204, 'Content-Length: 5\r\n', 0],
     [204, 'Transfer-Encoding: chunked\r\n', 0],
