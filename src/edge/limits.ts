@@ -53,7 +53,7 @@ export const DESCRIPTORS_ASSUMED = 1024
 /** Below this the operator is told: fewer visitors fit than a small server has memory for. */
 export const DESCRIPTORS_WISHED = 4096
 
-/** How often all connections and the memory are looked at: 16,384 take 4 ms. */
+/** How often all connections and the memory are looked at: 0.1 µs for each, 2 ms for 16,384. */
 export const SWEEP_MS = 1000
 /** A connection that has asked for nothing for so long may be ended where there is no room. */
 export const SILENT_MS_MIN = 2000

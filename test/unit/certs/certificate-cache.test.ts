@@ -88,7 +88,7 @@ describe('the cache of contexts', () => {
   it('builds one context for all that come at the same time', async () => {
     const { cache, table } = aCache()
     table.put(ca.issue(A))
-    const served = await Promise.all(Array.from({ length: 50 }, () => cache.contextFor(A)))
+    const served = await Promise.all(Array.from({ length: 50 }, async () => cache.contextFor(A)))
     expect(new Set(served).size).toBe(1)
     expect(table.reads).toHaveLength(1)
   })

@@ -89,7 +89,7 @@ describe('the directory of hosts', () => {
     const { directory, store } = aDirectory(names(10))
     await directory.load()
     const host = 'email.customer-3.test'
-    const answers = await Promise.all([1, 2, 3].map(() => directory.isOurs(host)))
+    const answers = await Promise.all([1, 2, 3].map(async () => directory.isOurs(host)))
     expect([...answers, await directory.isOurs(host)]).toEqual([true, true, true, true])
     expect(store.asked).toEqual([host])
   })
