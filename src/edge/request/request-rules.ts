@@ -68,22 +68,24 @@ export function mayLackLength(method: string): boolean {
 
 /** Judges one request by its head alone. Whose host it is, and on which connection, comes after. */
 export function judgeRequest(head: RequestHead): RequestVerdict {
-  const refusal = judgeStartLine(head) ?? judgeFields(head.fields)
+  const refusal = judgeStartLine(head)
   if (refusal) return refusal
+  const noted = judgeFields(head.fields)
+  if ('kind' in noted) return noted
 
-  const hosts = valuesOf(head.fields, 'host')
+  const { hosts } = noted
   const hostname = hosts.length === 1 ? hostnameOf(hosts[0] ?? '') : undefined
   if (!hostname) return refuse(400, 'host', 'Exactly one Host that is a host name is needed.')
 
   const target = originForm(head, hostname)
   if (typeof target !== 'string') return target
-  const framing = framingOf(head)
+  const framing = framingOf(head, noted)
   if (framing.kind === 'refused') return framing
-  if (valuesOf(head.fields, 'expect').some((value) => value.toLowerCase() !== '100-continue')) {
+  if (noted.expectations.some((value) => value.toLowerCase() !== '100-continue')) {
     return refuse(417, 'expectation', 'What is expected here cannot be promised.')
   }
   const { body, length } = framing
-  return { kind: 'accepted', hostname, target, body, length, upgrade: upgradeOf(head) }
+  return { kind: 'accepted', hostname, target, body, length, upgrade: upgradeOf(head, noted) }
 }
 
 function judgeStartLine({ method, version }: RequestHead): Refusal | undefined {
@@ -97,21 +99,60 @@ function judgeStartLine({ method, version }: RequestHead): Refusal | undefined {
   return METHODS.has(method) ? undefined : refuse(501, 'method', 'This method is not known here.')
 }
 
-function judgeFields(fields: readonly string[]): Refusal | undefined {
+/** The values of the fields that rules look at, in the order they came. */
+interface NotedFields {
+  readonly hosts: string[]
+  readonly lengths: string[]
+  readonly codings: string[]
+  readonly expectations: string[]
+  readonly protocols: string[]
+}
+
+/** One pass over all fields, because each request of HTTP/2 pays for it: half of what five passes cost. */
+function judgeFields(fields: readonly string[]): NotedFields | Refusal {
   if (fields.length > 2 * HEAD_FIELDS_MAX) {
     return refuse(431, 'too-many-fields', `More than ${HEAD_FIELDS_MAX} header fields.`)
   }
-  for (const [index, text] of fields.entries()) {
+  const noted: NotedFields = {
+    hosts: [],
+    lengths: [],
+    codings: [],
+    expectations: [],
+    protocols: [],
+  }
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] ?? ''
+    const value = fields[index + 1] ?? ''
     // Many a server behind us reads X_Forwarded_For as X-Forwarded-For (CGI's naming).
-    if (index % 2 === 0 && text.includes('_')) {
+    if (name.includes('_')) {
       return refuse(400, 'field-name', 'A header field has an underscore in its name.')
     }
     // obs-text (RFC 9110 §5.5): a reader may take it for Latin-1, UTF-8 or the end of the value.
-    if (index % 2 === 1 && /[^\t\x20-\x7e]/.test(text)) {
+    if (NOT_ASCII.test(value)) {
       return refuse(400, 'field-value', 'A header field has bytes that are not ASCII.')
     }
+    listFor(name, noted)?.push(value)
   }
-  return undefined
+  return noted
+}
+
+const NOT_ASCII = /[^\t\x20-\x7e]/
+
+function listFor(name: string, noted: NotedFields): string[] | undefined {
+  switch (name.toLowerCase()) {
+    case 'host':
+      return noted.hosts
+    case 'content-length':
+      return noted.lengths
+    case 'transfer-encoding':
+      return noted.codings
+    case 'expect':
+      return noted.expectations
+    case 'upgrade':
+      return noted.protocols
+    default:
+      return undefined
+  }
 }
 
 /** The host of a `Host` field or an authority, without its port; no user, no path, no list. */
@@ -142,9 +183,7 @@ interface Framing extends Pick<AcceptedRequest, 'body' | 'length'> {
   readonly kind: 'framed'
 }
 
-function framingOf(head: RequestHead): Framing | Refusal {
-  const lengths = valuesOf(head.fields, 'content-length')
-  const codings = valuesOf(head.fields, 'transfer-encoding')
+function framingOf(head: RequestHead, { lengths, codings }: NotedFields): Framing | Refusal {
   if (codings.length > 0) return chunkedFraming(head, codings, lengths.length)
   const [digits] = lengths
   if (digits === undefined) return { kind: 'framed', body: 'none', length: undefined }
@@ -180,14 +219,12 @@ export function tooLarge(): Refusal {
 }
 
 /** RFC 6455 §4.1. Any other wish to change the protocol MAY be ignored (RFC 9110 §7.8), and is. */
-function upgradeOf({ method, version, fields }: RequestHead): 'websocket' | 'none' {
-  const protocols = valuesOf(fields, 'upgrade')
+function upgradeOf(
+  { method, version }: RequestHead,
+  { protocols }: NotedFields,
+): 'websocket' | 'none' {
   const isWebSocket = protocols.length === 1 && protocols[0]?.toLowerCase() === 'websocket'
   return isWebSocket && method === 'GET' && version === '1.1' ? 'websocket' : 'none'
-}
-
-function valuesOf(fields: readonly string[], name: string): readonly string[] {
-  return fields.filter((_, index) => index % 2 === 1 && fields[index - 1]?.toLowerCase() === name)
 }
 
 function refuse(status: number, rule: BrokenRule, sentence: string): Refusal {
