@@ -26,7 +26,7 @@ export interface MovingHits extends AsyncDisposable {
 }
 
 export interface MovingHitsDeps {
-  readonly store: Pick<Store, 'hot'>
+  readonly store: { readonly hot: Pick<Store['hot'], 'appendHits'> }
   readonly clock: Clock
   readonly random: Random
   readonly records: { readonly tracking: TrackingRecord; readonly edge: EdgeRecord }
