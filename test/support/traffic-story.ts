@@ -128,9 +128,10 @@ async function disturb(
   ]
   // A wrong clock keeps CAs from being asked: the hours pass at the end, in jumps.
   const untilRotations = Math.ceil((0.8 * 1000 * requests) / perSecond / disturbEveryMs)
-  for (let turn = 0; !signal.aborted; turn += 1) {
+  const isOver = (): boolean => signal.aborted
+  for (let turn = 0; !isOver(); turn += 1) {
     await pause(disturbEveryMs, undefined, { signal }).catch(() => undefined)
-    if (signal.aborted) break
+    if (isOver()) break
     if (time && turn >= untilRotations && done.ticketRotations < TICKET_ROTATIONS_MAX) {
       done.ticketRotations += 1
       await time.stepTo(`+${done.ticketRotations * EPOCH_HOURS}h`)
