@@ -5,7 +5,7 @@ set -e
 found=$(mktemp)
 oxlint --type-aware --config .config/oxlintrc.json --deny-warnings >"$found" 2>&1 &
 lint=$!
-trap 'kill $lint 2>/dev/null; rm -f "$found"' EXIT
+trap 'kill $lint 2>/dev/null || true; rm -f "$found"' EXIT
 biome ci .
 tsc --noEmit
 knip --config .config/knip.json
