@@ -9,7 +9,7 @@ import { createForwarder } from './forwarder/forwarder.ts'
 import { createHealth } from './forwarder/health.ts'
 import { createGate } from './gate/gate.ts'
 import { createHttpDate } from './gate/http-date.ts'
-import { createBodyCarrier, type BodyCarrier as Http2BodyCarrier } from './http2/body-carrier.ts'
+import { createHttp2BodyCarrier, type Http2BodyCarrier } from './http2/body-carrier.ts'
 import { createHttp2Reader } from './http2/http2-reader.ts'
 import { type DescriptorPlan, planDescriptors } from './listen/descriptor-plan.ts'
 import { createDoorkeeper } from './listen/doorkeeper.ts'
@@ -216,7 +216,7 @@ function createCarriers(
   const forwarder = createForwarder({ health, record, clock }, targets, { socketsMax })
   const errands = createErrands({ health, record, clock }, { underWayMax: socketsMax })
   const bodyCarrier = createRemoteCarrier({ errands }, { socketsMax })
-  const http2BodyCarrier = createBodyCarrier({ errands }, { socketsMax })
+  const http2BodyCarrier = createHttp2BodyCarrier({ errands }, { socketsMax })
   return {
     carrier: rescue
       ? createRescuingCarrier({ carrier: forwarder, rescue, record, clock })

@@ -26,6 +26,7 @@ type JournalRecord = Pick<TrackingRecord, 'journalSegmentGivenUp'>
 
 /** A reader holds one of each writer in memory; 2,000 hits or so. */
 const SEGMENT_BYTES_MAX = 1024 * 1024
+
 export interface HitJournalOptions {
   readonly directory: string
   readonly kind: JournalKind
@@ -88,7 +89,7 @@ export function createHitJournal(
       try {
         await write(bytes)
       } catch {
-        // A fault of one file is none of the next; a fault of the disk is thrown from there.
+        // It has been told. A fault of one file is none of the next; a fault of the disk is thrown from there.
         await write(bytes)
       }
     },

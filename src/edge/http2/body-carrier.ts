@@ -23,17 +23,17 @@ export interface Http2Body {
 }
 
 /** Carries requests of HTTP/2 that have a body, or another method, to the operator's own servers. */
-export interface BodyCarrier {
+export interface Http2BodyCarrier {
   /** MUST end every answer. */
   carry(passage: Passage, body: Http2Body, answer: Answer): void
   /** Gives up the connections to backends. */
   close(): void
 }
 
-export function createBodyCarrier(
+export function createHttp2BodyCarrier(
   { errands }: { readonly errands: Errands },
   how: { readonly socketsMax: number },
-): BodyCarrier {
+): Http2BodyCarrier {
   const agent = createAgent(how)
   return {
     carry: (passage, body, answer) => {

@@ -24,7 +24,7 @@ import {
 } from '../limits.ts'
 import type { Connection } from '../request/connection.ts'
 import type { Exchange } from '../request/exchange.ts'
-import type { BodyCarrier } from './body-carrier.ts'
+import type { Http2BodyCarrier } from './body-carrier.ts'
 import { createOverhead } from './overhead.ts'
 import { judgeHttp2 } from './request-head.ts'
 import { createStreamAnswer, type StreamAnswer } from './stream-answer.ts'
@@ -35,7 +35,7 @@ import { createStreamAnswer, type StreamAnswer } from './stream-answer.ts'
 export interface VisitDeps {
   readonly exchange: Exchange
   /** Where bodies go; absent with a backend in this process, which reads none. */
-  readonly bodyCarrier?: BodyCarrier | undefined
+  readonly bodyCarrier?: Http2BodyCarrier | undefined
   readonly record: Pick<EdgeRecord, 'answered' | 'refused' | 'failed'>
   readonly clock: Clock
 }
