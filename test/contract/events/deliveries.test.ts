@@ -187,9 +187,7 @@ describeEachStore((openTestStore) => {
     receiver.answer(() => sent.resolve())
     const { id } = await world.tell()
     await sent.promise
-    const stopped = world[Symbol.asyncDispose]()
-    await world.clock.advance(6000)
-    await stopped
+    await world.end()
     receiver.answer(200)
     const next = owner.use(createEventsWorld(store, { clock: world.clock }))
     next.start()

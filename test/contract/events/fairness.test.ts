@@ -49,9 +49,7 @@ it('tries those that failed in places of their own: the others never wait for th
     await until(() => expect(receiver.ids('/well')).toHaveLength(count))
   }
   expect(asked).toHaveLength(60 + 8)
-  const stopped = world[Symbol.asyncDispose]()
-  await world.clock.advance(6000)
-  await stopped
+  await world.end()
 })
 
 it('serves those that answer at once although hundreds take ten seconds to say yes', async () => {
@@ -93,7 +91,5 @@ it('serves those that answer at once although hundreds take ten seconds to say y
     await world.tell({ account: 'well' })
     await until(() => expect(receiver.ids('/well')).toHaveLength(count))
   }
-  const stopped = world[Symbol.asyncDispose]()
-  await world.clock.advance(6000)
-  await stopped
+  await world.end()
 })

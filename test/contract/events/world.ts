@@ -11,7 +11,7 @@ import {
   type EventLog,
   type Webhooks,
 } from '../../../src/events/index.ts'
-import { type Clock, newId, type Periodic } from '../../../src/kernel/index.ts'
+import { type Clock, newId, type Periodic, seconds } from '../../../src/kernel/index.ts'
 import { createGuardedFetch, createResolver, type GuardedFetch } from '../../../src/net/index.ts'
 import { netOptions } from '../../../src/net/options.ts'
 import type { Store } from '../../../src/store/index.ts'
@@ -102,6 +102,8 @@ export interface EventsWorld extends AsyncDisposable {
   /** Lets time pass at one blow, and looks again. */
   pass(ms: number): void
   metric(name: string, labels?: Record<string, string>): Promise<number>
+  /** Ends it, while the patience with those who do not answer passes. */
+  end(): Promise<void>
 }
 
 export function createEventsWorld(
@@ -154,6 +156,15 @@ export function createEventsWorld(
       return values
         .filter((each) => wanted.every(([label, value]) => each.labels[label] === value))
         .reduce((sum, { value }) => sum + value, 0)
+    },
+    end: async () => {
+      let hasEnded = false
+      const ended = running.disposeAsync().finally(() => {
+        hasEnded = true
+      })
+      // When the patience begins depends on a round that is under way.
+      while (!hasEnded) await clock.advance(seconds(1))
+      await ended
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
