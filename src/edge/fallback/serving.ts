@@ -132,6 +132,7 @@ function lastAnswerOn(socket: Duplex, method: string, date: () => string): Answe
       socket,
       isEnding: () => true,
       date,
+      writeSoon: (answer) => answer.writeWhole(),
       done: ({ end }) => {
         if (end === 'broken') socket.destroy()
         else socket.end(() => socket.destroy())

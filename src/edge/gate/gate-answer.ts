@@ -12,6 +12,8 @@ export interface Wire {
   isEnding(): boolean
   /** The value of a Date field. */
   date(): string
+  /** Has `writeWhole` called by the end of this turn of the event loop. */
+  writeSoon(answer: Pick<GateAnswer, 'writeWhole'>): void
   /** Called once: the whole answer is on its way, or never will be (`broken`). */
   done(how: HowDone): void
 }
@@ -24,6 +26,8 @@ export interface HowDone {
 
 /** Writes one answer of HTTP/1.1. Whoever made it says when its visitor has left. */
 export interface GateAnswer extends Answer {
+  /** Writes what was sent as a whole, if it is not written yet. */
+  writeWhole(): void
   /** The connection is gone. */
   leave(): void
 }
@@ -46,6 +50,8 @@ class AnswerOnWire implements GateAnswer {
   #framing: 'length' | 'chunks' | 'no-body' = 'length'
   #isLast = false
   #isOver = false
+  /** Sent, and written at the end of the turn together with what others are sent. */
+  #whole: { readonly head: AnswerHead; readonly body: Buffer } | undefined
 
   constructor(wire: Wire, method: string) {
     this.#wire = wire
@@ -53,7 +59,7 @@ class AnswerOnWire implements GateAnswer {
   }
 
   get isOver(): boolean {
-    return this.#isOver
+    return this.#isOver || this.#whole !== undefined
   }
 
   whenLeft(left: () => void): void {
@@ -72,7 +78,14 @@ class AnswerOnWire implements GateAnswer {
   }
 
   send(head: AnswerHead, body: Buffer): void {
-    if (this.#isOver) return
+    if (this.isOver) return
+    this.#whole = { head, body }
+    this.#wire.writeSoon(this)
+  }
+
+  writeWhole(): void {
+    if (this.#isOver || !this.#whole) return
+    const { head, body } = this.#whole
     const text = this.#headText(head)
     const { socket } = this.#wire
     if (this.#framing === 'no-body' || body.length === 0) {
@@ -92,11 +105,11 @@ class AnswerOnWire implements GateAnswer {
   }
 
   begin(head: AnswerHead): void {
-    if (!this.#isOver) this.#wire.socket.write(this.#headText(head), 'latin1')
+    if (!this.isOver) this.#wire.socket.write(this.#headText(head), 'latin1')
   }
 
   write(piece: Buffer): boolean {
-    if (this.#isOver || this.#framing === 'no-body' || piece.length === 0) return true
+    if (this.isOver || this.#framing === 'no-body' || piece.length === 0) return true
     const { socket } = this.#wire
     this.#bodyBytes += piece.length
     if (this.#framing === 'length') return socket.write(piece)
@@ -113,13 +126,13 @@ class AnswerOnWire implements GateAnswer {
   }
 
   end(): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     if (this.#framing === 'chunks') this.#wire.socket.write(LAST_CHUNK)
     this.#finish()
   }
 
   breakOff(): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     this.#isOver = true
     this.#tellEnd(false)
     this.#wire.done({ status: this.#status, end: 'broken' })

@@ -28,6 +28,10 @@ export interface GateRoom {
   httpDate(): string
   nowMs(): number
   serve(asked: Asked, answer: GateAnswer): void
+  /** Calls `serveNext` at the end of this turn of the event loop. */
+  serveSoon(connection: GateConnection): void
+  /** Calls `writeWhole` at the end of this turn, or of the next if this one is ending. */
+  writeSoon(answer: Pick<GateAnswer, 'writeWhole'>): void
   answered(status: number, connection: Connection): void
   /** Takes over what the gate does not read; its unread bytes are back in the socket. */
   handOver(socket: Socket, connection: Connection): void
@@ -53,6 +57,8 @@ export class GateConnection implements Wire {
   /** In how many pieces the head that is being waited for has come so far. */
   #pieces = 0
   #requests = 0
+  /** Read, and served at the end of the turn with what others asked in it. */
+  #next: PlainHead | undefined
   #answer: GateAnswer | undefined
   #keepsAlive = true
   #isReading = false
@@ -79,7 +85,7 @@ export class GateConnection implements Wire {
    * visitor who has just shaken hands is about to ask, and would see a broken link.
    */
   endIfIdle(): void {
-    if (!this.#answer && this.#text === '' && this.#requests > 0) this.#close()
+    if (!this.#isAsked() && this.#text === '' && this.#requests > 0) this.#close()
   }
 
   /**
@@ -88,7 +94,7 @@ export class GateConnection implements Wire {
    * a 408 for the answer to what they ask next.
    */
   endIfLate(nowMs: number): void {
-    const isBusy = this.#answer !== undefined || this.#isFull || this.#isOver
+    const isBusy = this.#isAsked() || this.#isFull || this.#isOver
     if (isBusy && this.#hasMoved()) this.#dueMs = nowMs + SOCKET_IDLE_MS_MAX
     if (nowMs < this.#dueMs) return
     if (isBusy) this.socket.destroy()
@@ -102,8 +108,24 @@ export class GateConnection implements Wire {
     )
   }
 
+  /** Has the head answered that was read, unless the visitor is gone. */
+  serveNext(): void {
+    const head = this.#next
+    if (!head) return
+    this.#next = undefined
+    const answer = createGateAnswer(this, head.method)
+    this.#answer = answer
+    const { method, hostname, target, lines, userAgent } = head
+    const asked = { method, hostname, target, lines, userAgent, connection: this.#connection }
+    this.#room.serve(asked, answer)
+  }
+
   date(): string {
     return this.#room.httpDate()
+  }
+
+  writeSoon(answer: Pick<GateAnswer, 'writeWhole'>): void {
+    this.#room.writeSoon(answer)
   }
 
   done({ status, end }: HowDone): void {
@@ -125,7 +147,7 @@ export class GateConnection implements Wire {
   readonly #onData = (piece: Buffer): void => {
     if (this.#isOver) return
     if (this.#text === '') {
-      if (!this.#answer && this.#requests > 0) this.#dueMs = this.#room.nowMs() + HEAD_MS_MAX
+      if (!this.#isAsked() && this.#requests > 0) this.#dueMs = this.#room.nowMs() + HEAD_MS_MAX
       this.#bytes = piece
       this.#text = piece.toString('latin1')
     } else {
@@ -139,6 +161,7 @@ export class GateConnection implements Wire {
 
   /** Half-closed is taken for gone: nobody can tell the two apart, and browsers only do the latter. */
   readonly #onEnd = (): void => {
+    this.#answerNow()
     if (this.#isOver) return
     if (!this.#answer && this.#text !== '') {
       this.#refuse(CUT_SHORT)
@@ -148,12 +171,22 @@ export class GateConnection implements Wire {
     this.#answer?.leave()
   }
 
+  /** What was asked before the end came is answered, as far as that can be done at once. */
+  #answerNow(): void {
+    this.#answer?.writeWhole()
+    while (this.#next) {
+      this.serveNext()
+      this.#answer?.writeWhole()
+    }
+  }
+
   readonly #onError = (): void => {
     this.socket.destroy()
   }
 
   readonly #onClose = (): void => {
     this.#isOver = true
+    this.#next = undefined
     this.#room.gone(this)
     this.#answer?.leave()
   }
@@ -167,13 +200,18 @@ export class GateConnection implements Wire {
     }
     this.#isReading = false
     if (this.#isOver) return
-    if (this.#answer) this.#holdBack()
+    if (this.#isAsked()) this.#holdBack()
     else if (this.#text !== '' && this.socket.writableNeedDrain) this.#waitForReading()
     else if (this.#isPaused) this.#flow()
   }
 
+  /** Something was asked that is not answered. */
+  #isAsked(): boolean {
+    return this.#next !== undefined || this.#answer !== undefined
+  }
+
   #mayRead(): boolean {
-    const isFree = !this.#answer && !this.#isOver && this.#text !== ''
+    const isFree = !this.#isAsked() && !this.#isOver && this.#text !== ''
     return isFree && !this.socket.writableNeedDrain
   }
 
@@ -195,26 +233,26 @@ export class GateConnection implements Wire {
   #readHead(): boolean {
     const head = this.#room.heads.read(this.#text, this.#taken)
     if (head.kind === 'plain') {
-      this.#serve(head)
+      this.#take(head)
       return true
     }
     const isLong = this.#text.length - this.#taken > HEAD_BYTES_MAX
     const mayCome = head.kind === 'incomplete' && !isLong && this.#pieces <= HEAD_PIECES_MAX
-    if (!mayCome) this.#handOver()
+    if (mayCome) return false
+    // After the end nobody can read on; and who says no more is taken for gone.
+    if (this.socket.readableEnded) this.#close()
+    else this.#handOver()
     return false
   }
 
-  #serve(head: PlainHead): void {
+  #take(head: PlainHead): void {
     this.#taken += head.bytes
     if (this.#taken === this.#text.length) this.#forget()
     this.#pieces = 0
     this.#requests += 1
     this.#keepsAlive = head.keepsAlive
-    const answer = createGateAnswer(this, head.method)
-    this.#answer = answer
-    const { method, hostname, target, lines, userAgent } = head
-    const asked = { method, hostname, target, lines, userAgent, connection: this.#connection }
-    this.#room.serve(asked, answer)
+    this.#next = head
+    this.#room.serveSoon(this)
   }
 
   #forget(): void {

@@ -6,6 +6,7 @@ import type { Doorkeeper } from '../listen/doorkeeper.ts'
 import { arrivalOf, type Connection, openConnection } from '../request/connection.ts'
 import type { Exchange } from '../request/exchange.ts'
 import { GateConnection, type GateRoom } from './gate-connection.ts'
+import { createTogether } from '../together.ts'
 import { createHeadReader } from './head-reader.ts'
 
 /**
@@ -48,6 +49,8 @@ export function createGate(deps: GateDeps): Gate {
     httpDate,
     nowMs: () => clock.monotonicMs(),
     serve: (asked, answer) => exchange.serve(asked, answer),
+    serveSoon: createTogether((connection) => connection.serveNext()),
+    writeSoon: createTogether((answer) => answer.writeWhole()),
     answered: (status, { arrival }) => record.answered(status, arrival.secure ? 'https' : 'http'),
     handOver: (socket, connection) => fallback.take(socket, connection),
     refused: () => record.refused('grammar'),
