@@ -10,30 +10,46 @@ export interface Patience {
 const STEP_MS = 25
 
 export function createPatience(clock: Clock, spanMs: number): Patience {
-  const waiting: { overdue: (() => void) | undefined; readonly dueMs: number }[] = []
+  // Places that are used again, and nothing is kept of who is done: a queue of all who came in half a
+  // second outlives V8's young generation with whatever hangs on it, and cost a tenth of a request.
+  const places: (Waiting | undefined)[] = []
+  const free: number[] = []
   let isWatching = false
 
+  const leave = (place: number): void => {
+    places[place] = undefined
+    free.push(place)
+  }
   const watch = async (): Promise<void> => {
-    for (let first = waiting[0]; first; first = waiting[0]) {
-      await clock.sleep(Math.max(first.dueMs - clock.monotonicMs(), STEP_MS))
+    while (free.length < places.length) {
+      await clock.sleep(STEP_MS)
       const nowMs = clock.monotonicMs()
-      const next = waiting.findIndex(({ dueMs }) => dueMs > nowMs)
-      for (const { overdue } of waiting.splice(0, next < 0 ? waiting.length : next)) overdue?.()
+      for (const [place, one] of places.entries()) {
+        if (!one || one.dueMs > nowMs) continue
+        leave(place)
+        one.overdue()
+      }
     }
     isWatching = false
   }
 
   return {
     await: (overdue) => {
-      const one: (typeof waiting)[number] = { overdue, dueMs: clock.monotonicMs() + spanMs }
-      waiting.push(one)
+      const one = { overdue, dueMs: clock.monotonicMs() + spanMs }
+      const place = free.pop() ?? places.length
+      places[place] = one
       if (!isWatching) {
         isWatching = true
         void watch()
       }
       return () => {
-        one.overdue = undefined
+        if (places[place] === one) leave(place)
       }
     },
   }
+}
+
+interface Waiting {
+  readonly overdue: () => void
+  readonly dueMs: number
 }
