@@ -59,7 +59,7 @@ class AnswerOnWire implements GateAnswer {
   }
 
   get isOver(): boolean {
-    return this.#isOver || this.#whole !== undefined
+    return this.#isOver
   }
 
   whenLeft(left: () => void): void {
@@ -73,12 +73,13 @@ class AnswerOnWire implements GateAnswer {
   leave(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#left?.()
+    const left = this.#left
     this.#tellEnd(false)
+    left?.()
   }
 
   send(head: AnswerHead, body: Buffer): void {
-    if (this.isOver) return
+    if (this.#isSaid()) return
     this.#whole = { head, body }
     this.#wire.writeSoon(this)
   }
@@ -105,11 +106,11 @@ class AnswerOnWire implements GateAnswer {
   }
 
   begin(head: AnswerHead): void {
-    if (!this.isOver) this.#wire.socket.write(this.#headText(head), 'latin1')
+    if (!this.#isSaid()) this.#wire.socket.write(this.#headText(head), 'latin1')
   }
 
   write(piece: Buffer): boolean {
-    if (this.isOver || this.#framing === 'no-body' || piece.length === 0) return true
+    if (this.#isSaid() || this.#framing === 'no-body' || piece.length === 0) return true
     const { socket } = this.#wire
     this.#bodyBytes += piece.length
     if (this.#framing === 'length') return socket.write(piece)
@@ -126,16 +127,21 @@ class AnswerOnWire implements GateAnswer {
   }
 
   end(): void {
-    if (this.isOver) return
+    if (this.#isSaid()) return
     if (this.#framing === 'chunks') this.#wire.socket.write(LAST_CHUNK)
     this.#finish()
   }
 
   breakOff(): void {
-    if (this.isOver) return
+    if (this.#isSaid()) return
     this.#isOver = true
     this.#tellEnd(false)
     this.#wire.done({ status: this.#status, end: 'broken' })
+  }
+
+  /** Nothing can be added: it is over, or is as a whole about to be written. */
+  #isSaid(): boolean {
+    return this.#isOver || this.#whole !== undefined
   }
 
   #finish(): void {
@@ -146,6 +152,10 @@ class AnswerOnWire implements GateAnswer {
 
   #tellEnd(isWhole: boolean): void {
     this.#over?.({ status: this.#status, bytes: this.#bodyBytes, isWhole })
+    // Its connection outlives the request, which is not to be kept with it.
+    this.#over = undefined
+    this.#left = undefined
+    this.#whole = undefined
   }
 
   #headText({ status, lines, length, isLast }: AnswerHead): string {

@@ -37,7 +37,6 @@ export interface GateRoom {
   handOver(socket: Socket, connection: Connection): void
   /** Bytes that are no request, and will not become one. */
   refused(): void
-  gone(connection: GateConnection): void
 }
 
 const LATE: Page = { status: 408, sentence: 'The request did not arrive in time.' }
@@ -68,6 +67,7 @@ export class GateConnection implements Wire {
   #isOver = false
   #dueMs: number
   #movedBytes = 0
+  #gone: () => void = () => undefined
 
   constructor(socket: Socket, connection: Connection, room: GateRoom) {
     this.socket = socket
@@ -78,6 +78,11 @@ export class GateConnection implements Wire {
     socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
     socket.on('close', this.#onClose)
+  }
+
+  /** Called when it is closed, or somebody else's. */
+  whenGone(gone: () => void): void {
+    this.#gone = gone
   }
 
   /**
@@ -159,8 +164,26 @@ export class GateConnection implements Wire {
     this.#readOn()
   }
 
-  /** Half-closed is taken for gone: nobody can tell the two apart, and browsers only do the latter. */
+  /**
+   * Half-closed is taken for gone: nobody can tell the two apart, and browsers only do the latter.
+   * What was asked before is answered all the same, as far as that needs no waiting.
+   */
   readonly #onEnd = (): void => {
+    if (this.#isOver) return
+    this.#answerNow()
+    if (this.#answer) setImmediate(() => this.#part())
+    else this.#part()
+  }
+
+  #answerNow(): void {
+    this.#answer?.writeWhole()
+    while (this.#next) {
+      this.serveNext()
+      this.#answer?.writeWhole()
+    }
+  }
+
+  #part(): void {
     this.#answerNow()
     if (this.#isOver) return
     if (!this.#answer && this.#text !== '') {
@@ -171,15 +194,6 @@ export class GateConnection implements Wire {
     this.#answer?.leave()
   }
 
-  /** What was asked before the end came is answered, as far as that can be done at once. */
-  #answerNow(): void {
-    this.#answer?.writeWhole()
-    while (this.#next) {
-      this.serveNext()
-      this.#answer?.writeWhole()
-    }
-  }
-
   readonly #onError = (): void => {
     this.socket.destroy()
   }
@@ -187,7 +201,7 @@ export class GateConnection implements Wire {
   readonly #onClose = (): void => {
     this.#isOver = true
     this.#next = undefined
-    this.#room.gone(this)
+    this.#gone()
     this.#answer?.leave()
   }
 
@@ -286,7 +300,7 @@ export class GateConnection implements Wire {
     socket.off('end', this.#onEnd)
     socket.off('error', this.#onError)
     socket.off('close', this.#onClose)
-    this.#room.gone(this)
+    this.#gone()
     socket.pause()
     socket.unshift(rest)
     this.#room.handOver(socket, this.#connection)

@@ -1,12 +1,18 @@
 import type { Socket } from 'node:net'
-import { type Clock, milliseconds, type Periodic, startPeriodic } from '../../kernel/index.ts'
+import {
+  type Clock,
+  createPlaces,
+  milliseconds,
+  type Periodic,
+  startPeriodic,
+} from '../../kernel/index.ts'
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import { DEADLINE_CHECK_MS } from '../limits.ts'
 import type { Doorkeeper } from '../listen/doorkeeper.ts'
 import { arrivalOf, type Connection, openConnection } from '../request/connection.ts'
 import type { Exchange } from '../request/exchange.ts'
-import { GateConnection, type GateRoom } from './gate-connection.ts'
 import { createTogether } from '../together.ts'
+import { GateConnection, type GateRoom } from './gate-connection.ts'
 import { createHeadReader } from './head-reader.ts'
 
 /**
@@ -39,7 +45,7 @@ export interface GateDeps {
 
 export function createGate(deps: GateDeps): Gate {
   const { exchange, fallback, http2, doorkeeper, httpDate, record, clock } = deps
-  const connections = new Set<GateConnection>()
+  const connections = createPlaces<GateConnection>()
   let isWindingDown = false
   const room: GateRoom = {
     heads: createHeadReader(),
@@ -54,7 +60,6 @@ export function createGate(deps: GateDeps): Gate {
     answered: (status, { arrival }) => record.answered(status, arrival.secure ? 'https' : 'http'),
     handOver: (socket, connection) => fallback.take(socket, connection),
     refused: () => record.refused('grammar'),
-    gone: (connection) => connections.delete(connection),
   }
   const watch = watchDeadlines(connections, { clock, record })
 
@@ -63,7 +68,10 @@ export function createGate(deps: GateDeps): Gate {
       const seat = doorkeeper.seatOf(socket)
       const connection = openConnection(arrivalOf(socket, { seat, hello }))
       if (connection.arrival.protocol === 'h2') http2.take(socket, connection)
-      else connections.add(new GateConnection(socket, connection, room))
+      else {
+        const visit = new GateConnection(socket, connection, room)
+        visit.whenGone(connections.take(visit))
+      }
     },
     windDown: () => {
       isWindingDown = true
@@ -74,7 +82,7 @@ export function createGate(deps: GateDeps): Gate {
 }
 
 function watchDeadlines(
-  connections: ReadonlySet<GateConnection>,
+  connections: Iterable<GateConnection>,
   { clock, record }: Pick<GateDeps, 'clock' | 'record'>,
 ): Periodic {
   return startPeriodic(

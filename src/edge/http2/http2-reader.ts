@@ -1,4 +1,4 @@
-import { milliseconds, startPeriodic } from '../../kernel/index.ts'
+import { createPlaces, milliseconds, startPeriodic } from '../../kernel/index.ts'
 import type { Reader } from '../gate/gate.ts'
 import { DEADLINE_CHECK_MS } from '../limits.ts'
 import { type Http2Visit, openHttp2Visit, type VisitDeps } from './http2-visit.ts'
@@ -14,7 +14,7 @@ export interface Http2Reader extends Reader, AsyncDisposable {
 
 export function createHttp2Reader(deps: VisitDeps): Http2Reader {
   const { clock, record } = deps
-  const visits = new Set<Http2Visit>()
+  const visits = createPlaces<Http2Visit>()
   let isWindingDown = false
   // One look at all of them, where a timer each would be set and cleared with every request.
   const watch = startPeriodic(
@@ -30,10 +30,9 @@ export function createHttp2Reader(deps: VisitDeps): Http2Reader {
   return {
     take: (socket, connection) => {
       const visit = openHttp2Visit(deps, socket, connection)
-      visits.add(visit)
       // Its handshake was under way when the others were told.
       if (isWindingDown) visit.windDown()
-      visit.whenOver(() => visits.delete(visit))
+      visit.whenOver(visits.take(visit))
     },
     windDown: () => {
       isWindingDown = true

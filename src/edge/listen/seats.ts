@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { createPlaces } from '../../kernel/index.ts'
 import type { ShedReason } from '../../telemetry/index.ts'
 import {
   FIRST_HEAD_MS_MAX,
@@ -7,7 +8,7 @@ import {
   READ_WINDOW_MS,
   SECURED_MS_MAX,
 } from '../limits.ts'
-import { endsOf } from './ends.ts'
+import { createByEnds } from './by-ends.ts'
 import { createSheddingList } from './shedding-list.ts'
 import type { SeatFacts } from './shedding-plan.ts'
 
@@ -37,14 +38,15 @@ export interface Seats {
 }
 
 export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) => void }): Seats {
-  const seats = new Set<TakenSeat>()
-  const byEnds = new Map<string, TakenSeat>()
-  const shedding = createSheddingList(seats)
-  /** Its seat is free at once: the descriptor is, and others wait for it. */
-  const end = (seat: TakenSeat): void => {
-    seats.delete(seat)
-    seat.end()
-  }
+  const seats = createPlaces<TakenSeat>()
+  const byEnds = createByEnds<TakenSeat>()
+  const shedding = createSheddingList({
+    get size() {
+      return seats.size
+    },
+    has: (seat) => seat.isTaken,
+    [Symbol.iterator]: () => seats[Symbol.iterator](),
+  })
 
   return {
     get size() {
@@ -52,17 +54,16 @@ export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) 
     },
     take: (socket, nowMs, left) => {
       const seat = new TakenSeat(socket, nowMs)
-      const ends = endsOf(socket)
-      seats.add(seat)
-      byEnds.set(ends, seat)
+      seat.sit(seats.take(seat))
+      const forget = byEnds.put(socket, seat)
       socket.once('close', () => {
-        seats.delete(seat)
-        if (byEnds.get(ends) === seat) byEnds.delete(ends)
+        seat.leave()
+        forget()
         left()
       })
     },
     of: (socket, nowMs) => {
-      const seat = byEnds.get(endsOf(socket))
+      const seat = byEnds.get(socket)
       seat?.ready(socket, nowMs)
       return seat
     },
@@ -72,19 +73,19 @@ export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) 
         const state = seat.look(nowMs)
         if (state === 'moves-on') continue
         onShed(state)
-        end(seat)
+        seat.end()
       }
     },
     shed: (count, nowMs) => {
       const chosen = shedding.take(count, nowMs)
       for (const { seat, pursuit } of chosen) {
         onShed(pursuit)
-        end(seat)
+        seat.end()
       }
       return chosen.length
     },
     clear: () => {
-      for (const seat of seats) end(seat)
+      for (const seat of seats) seat.end()
     },
   }
 }
@@ -102,6 +103,7 @@ class TakenSeat implements Seat, SeatFacts {
   hasAsked = false
   stalledSinceMs: number | undefined
   readonly #socket: Socket
+  #leaves: (() => void) | undefined
   /** Once it is ready for HTTP. */
   #outer: { readonly socket: Socket; readonly sinceMs: number } | undefined
   #read = 0
@@ -118,6 +120,20 @@ class TakenSeat implements Seat, SeatFacts {
 
   get isServed(): boolean {
     return this.#answers.some(({ isOver }) => !isOver)
+  }
+
+  get isTaken(): boolean {
+    return this.#leaves !== undefined
+  }
+
+  /** It is taken until it is left. */
+  sit(leaves: () => void): void {
+    this.#leaves = leaves
+  }
+
+  leave(): void {
+    this.#leaves?.()
+    this.#leaves = undefined
   }
 
   ready(socket: Socket, sinceMs: number): void {
@@ -169,7 +185,9 @@ class TakenSeat implements Seat, SeatFacts {
     return isTooSlow ? 'slow-reader' : 'moves-on'
   }
 
+  /** Its seat is free at once: the descriptor is, and others wait for it. */
   end(): void {
+    this.leave()
     this.#socket.destroy()
   }
 }

@@ -9,9 +9,15 @@ export interface SheddingList<Seat> {
   forget(): void
 }
 
+/** All that are taken. */
+export interface SeatsAtHand<Seat> extends Iterable<Seat> {
+  readonly size: number
+  has(seat: Seat): boolean
+}
+
 /** To look at 16,384 seats and sort them takes 20 ms: too much for each batch of newcomers. */
 export function createSheddingList<Seat extends SeatFacts>(
-  seats: ReadonlySet<Seat>,
+  seats: SeatsAtHand<Seat>,
 ): SheddingList<Seat> {
   let found: readonly Chosen<Seat>[] = []
   let next = 0

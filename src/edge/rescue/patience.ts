@@ -1,4 +1,4 @@
-import type { Clock } from '../../kernel/index.ts'
+import { type Clock, createPlaces } from '../../kernel/index.ts'
 
 /** Calls back for those whose time is over, all of which wait equally long. */
 export interface Patience {
@@ -10,46 +10,37 @@ export interface Patience {
 const STEP_MS = 25
 
 export function createPatience(clock: Clock, spanMs: number): Patience {
-  // Places that are used again, and nothing is kept of who is done: a queue of all who came in half a
-  // second outlives V8's young generation with whatever hangs on it, and cost a tenth of a request.
-  const places: (Waiting | undefined)[] = []
-  const free: number[] = []
+  const waiting = createPlaces<Waiting>()
   let isWatching = false
 
-  const leave = (place: number): void => {
-    places[place] = undefined
-    free.push(place)
-  }
   const watch = async (): Promise<void> => {
-    while (free.length < places.length) {
+    while (waiting.size > 0) {
       await clock.sleep(STEP_MS)
       const nowMs = clock.monotonicMs()
-      for (const [place, one] of places.entries()) {
-        if (!one || one.dueMs > nowMs) continue
-        leave(place)
-        one.overdue()
-      }
+      for (const { dueMs, callBack } of waiting) if (dueMs <= nowMs) callBack()
     }
     isWatching = false
   }
 
   return {
     await: (overdue) => {
-      const one = { overdue, dueMs: clock.monotonicMs() + spanMs }
-      const place = free.pop() ?? places.length
-      places[place] = one
+      const leave = waiting.take({
+        dueMs: clock.monotonicMs() + spanMs,
+        callBack: () => {
+          leave()
+          overdue()
+        },
+      })
       if (!isWatching) {
         isWatching = true
         void watch()
       }
-      return () => {
-        if (places[place] === one) leave(place)
-      }
+      return leave
     },
   }
 }
 
 interface Waiting {
-  readonly overdue: () => void
   readonly dueMs: number
+  callBack(): void
 }

@@ -1,27 +1,20 @@
 import type { Socket } from 'node:net'
-import { endsOf } from '../listen/ends.ts'
+import { createByEnds } from '../listen/by-ends.ts'
 import type { ClientHello } from './client-hello.ts'
 
-/** The fingerprints of hellos, from the hand-over until the handshake is over. */
+/** The fingerprints of the hellos of open connections. */
 export interface Fingerprints {
   note(socket: Socket, hello: ClientHello): void
   /** That of the connection on which this TLS session is. */
-  take(session: Socket): string | undefined
+  of(session: Socket): string | undefined
 }
 
 export function createFingerprints(): Fingerprints {
-  const byEnds = new Map<string, string>()
+  const byEnds = createByEnds<string>()
   return {
     note: (socket, hello) => {
-      const ends = endsOf(socket)
-      byEnds.set(ends, hello.fingerprint())
-      socket.once('close', () => byEnds.delete(ends))
+      socket.once('close', byEnds.put(socket, hello.fingerprint()))
     },
-    take: (session) => {
-      const ends = endsOf(session)
-      const found = byEnds.get(ends)
-      byEnds.delete(ends)
-      return found
-    },
+    of: (session) => byEnds.get(session),
   }
 }

@@ -73,7 +73,7 @@ export function createTlsListener({
     const made = createTicketedServer({ ring, random, sniCallback: sni.callback }, wanted)
     made.server.on('secureConnection', (socket) => {
       record.handshake(socket.isSessionReused() ? 'resumed' : 'full')
-      gate.admit(socket, helloReading === 'always' ? fingerprints.take(socket) : undefined)
+      gate.admit(socket, helloReading === 'always' ? fingerprints.of(socket) : undefined)
     })
     made.server.on('tlsClientError', (error, socket) => {
       void failedHandshakeResult(error, socket, { membership, sni }).then(count)

@@ -194,6 +194,19 @@ describe('the gate', () => {
     expect(text.lastIndexOf('Connection: close')).toBeGreaterThan(text.lastIndexOf('HTTP/1.1'))
   })
 
+  it.each([
+    ['one request', get('/1'), 1],
+    ['two of them', get('/1') + get('/2'), 1],
+    ['one, and one that is not for the gate,', `${get('/1')}POST /2 HTTP/1.1\r\n\r\n`, 1],
+  ])('answers %s with which the visitor said its last word', async (_, bytes, count) => {
+    await using under = await openEdge()
+    const visitor = connect({ port: under.httpPort, host: '127.0.0.1', allowHalfOpen: true })
+    visitor.end(bytes)
+    const text = await hear(visitor, 9, '')
+    expect(text.split('HTTP/1.1 200').length - 1).toBeGreaterThanOrEqual(count)
+    expect(under.seen[0]).toMatchObject({ target: '/1' })
+  })
+
   it('gives back the seat of a visitor who left without a word', async () => {
     await using under = await openEdge()
     const visitor = await visit(under.httpPort, 'http')
