@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http'
-import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead, WhyLeft } from '../request/answer.ts'
 import { fieldsOf } from '../request/header-lines.ts'
 
 /** An answer that node:http writes: it knows HEAD, chunks, and visitors that speak HTTP/1.0. */
 export function createResponseAnswer(response: ServerResponse): Answer {
-  let left: (() => void) | undefined
+  let left: ((why: WhyLeft) => void) | undefined
   let over: ((end: AnswerEnd) => void) | undefined
   /** Somebody who was given the response itself may write its body. */
   let bytes: number | undefined
   const isOver = (): boolean => response.writableEnded || response.destroyed
   response.once('close', () => {
-    if (!response.writableEnded) left?.()
+    if (!response.writableEnded) left?.('gone')
     const status = response.headersSent ? response.statusCode : 0
     over?.({ status, bytes, isWhole: response.writableFinished })
   })

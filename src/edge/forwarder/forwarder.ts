@@ -2,7 +2,7 @@ import { type Clock, milliseconds, startPeriodic, unreachable } from '../../kern
 import type { EdgeRecord } from '../../telemetry/index.ts'
 import type { BackendAddress } from '../backend/backend-address.ts'
 import { BACKEND_IDLE_MS_MAX, BACKEND_SWEEP_MS, SOCKET_IDLE_MS_MAX } from '../limits.ts'
-import type { Answer } from '../request/answer.ts'
+import type { Answer, WhyLeft } from '../request/answer.ts'
 import { pageOf, sendWhole } from '../request/pages.ts'
 import type { Carrier, Passage } from '../request/passage.ts'
 import { type FailureReason, reportFailure } from './failures.ts'
@@ -99,7 +99,7 @@ class Errands implements PoolUser<Errand> {
       isRepeated: false,
       isOver: false,
     }
-    answer.whenLeft(() => this.#abandon(errand))
+    answer.whenLeft((why) => this.#abandon(errand, why))
     this.#ask(errand, 'resting')
   }
 
@@ -202,9 +202,9 @@ class Errands implements PoolUser<Errand> {
   }
 
   /** The backend is told by the end of its connection; to read on for nobody costs more than a new one. */
-  #abandon(errand: Errand): void {
+  #abandon(errand: Errand, why: WhyLeft): void {
     if (errand.isOver) return
-    this.#end(errand, 'abandoned')
+    this.#end(errand, why === 'too-slow' ? 'too-slow' : 'abandoned')
     const pool = this.#poolOf(errand)
     if (errand.line) pool.drop(errand.line)
     else pool.withdraw(errand)

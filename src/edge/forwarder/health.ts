@@ -13,12 +13,17 @@ export interface Health {
   end(backend: BackendAddress, how: HowEnded): void
 }
 
-/** `abandoned` says nothing about the backend: the visitor has left, or it was never asked. */
-export type HowEnded = 'answered' | 'failed' | 'abandoned'
+/**
+ * `abandoned` says nothing about the backend: the visitor has left, or it was never asked. `too-slow`:
+ * its visitor was answered without it; others are asked before it then, but it is asked if there are none.
+ */
+export type HowEnded = 'answered' | 'failed' | 'too-slow' | 'abandoned'
 
 interface Member {
   readonly backend: BackendAddress
   circuit: Circuit
+  /** Open: it hangs, or is slow, and may still be what there is. */
+  pace: Circuit
   underWay: number
 }
 
@@ -32,7 +37,11 @@ export function createHealth(
   },
   targets: readonly BackendAddress[],
 ): Health {
-  const members = targets.map((backend): Member => ({ backend, circuit: CLOSED, underWay: 0 }))
+  const members = targets.map(
+    (backend): Member => ({
+      ...{ backend, circuit: CLOSED, pace: CLOSED, underWay: 0 },
+    }),
+  )
   let turn = 0
 
   const bestOf = (tried: readonly BackendAddress[], nowMs: number): Member | undefined => {
@@ -41,9 +50,10 @@ export function createHealth(
       const member = members[(turn + step) % members.length]
       if (!member || tried.includes(member.backend)) continue
       const admission = admissionTo(member.circuit, nowMs)
+      if (admission === 'nobody') continue
       // Else it would stay away as long as another one does well.
-      if (admission === 'one') return member
-      if (admission === 'anybody' && (!best || member.underWay < best.underWay)) best = member
+      if (admission === 'one' || admissionTo(member.pace, nowMs) === 'one') return member
+      if (!best || isBetter(member, best)) best = member
     }
     return best
   }
@@ -55,6 +65,7 @@ export function createHealth(
       if (!best) return undefined
       turn = (members.indexOf(best) + 1) % members.length
       best.circuit = whileTried(best.circuit, nowMs)
+      if (admissionTo(best.pace, nowMs) === 'one') best.pace = whileTried(best.pace, nowMs)
       best.underWay += 1
       return best.backend
     },
@@ -63,11 +74,22 @@ export function createHealth(
       if (!member) throw new TypeError('This is none of the backends.')
       member.underWay -= 1
       if (how === 'abandoned') return
+      if (how === 'too-slow') {
+        member.pace = afterFailure(member.pace, clock.monotonicMs())
+        return
+      }
+      member.pace = CLOSED
       const before = member.circuit
       if (how === 'answered') member.circuit = CLOSED
       else member.circuit = afterFailure(before, clock.monotonicMs())
       report(before, member)
     },
+  }
+
+  function isBetter(one: Member, other: Member): boolean {
+    const isSlow = one.pace.kind === 'open'
+    if (isSlow !== (other.pace.kind === 'open')) return !isSlow
+    return one.underWay < other.underWay
   }
 
   function report(before: Circuit, { backend, circuit }: Member): void {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead, WhyLeft } from '../request/answer.ts'
 
 // RFC 9112 §6: where an answer ends. Its length is announced, or it goes out in chunks; there are no
 // trailers, and no answers whose end is the end of the connection.
@@ -43,7 +43,7 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 class AnswerOnWire implements GateAnswer {
   readonly #wire: Wire
   readonly #method: string
-  #left: (() => void) | undefined
+  #left: ((why: WhyLeft) => void) | undefined
   #over: ((end: AnswerEnd) => void) | undefined
   #bodyBytes = 0
   #status = 0
@@ -62,7 +62,7 @@ class AnswerOnWire implements GateAnswer {
     return this.#isOver
   }
 
-  whenLeft(left: () => void): void {
+  whenLeft(left: (why: WhyLeft) => void): void {
     this.#left = left
   }
 
@@ -75,7 +75,7 @@ class AnswerOnWire implements GateAnswer {
     this.#isOver = true
     const left = this.#left
     this.#tellEnd(false)
-    left?.()
+    left?.('gone')
   }
 
   send(head: AnswerHead, body: Buffer): void {

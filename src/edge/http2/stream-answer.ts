@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock } from '../../kernel/index.ts'
-import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead, WhyLeft } from '../request/answer.ts'
 import { fieldsOf } from '../request/header-lines.ts'
 
 // RFC 9113 §8.1: where a body ends is the stream's own matter, so that nothing of HTTP/1.1's framing
@@ -38,7 +38,7 @@ export function createStreamAnswer(stream: ServerHttp2Stream, how: StreamAnswerH
 class AnswerOnStream implements StreamAnswer {
   readonly #stream: ServerHttp2Stream
   readonly #how: StreamAnswerHow
-  #left: (() => void) | undefined
+  #left: ((why: WhyLeft) => void) | undefined
   #over: ((end: AnswerEnd) => void) | undefined
   #bytes = 0
   #status = 0
@@ -65,7 +65,7 @@ class AnswerOnStream implements StreamAnswer {
     return this.#isBrokenOff
   }
 
-  whenLeft(left: () => void): void {
+  whenLeft(left: (why: WhyLeft) => void): void {
     this.#left = left
   }
 
@@ -111,7 +111,7 @@ class AnswerOnStream implements StreamAnswer {
   giveUp(): void {
     const left = this.#isOver ? undefined : this.#left
     this.#reset()
-    left?.()
+    left?.('gone')
   }
 
   stalledSince(): number | undefined {
@@ -124,7 +124,7 @@ class AnswerOnStream implements StreamAnswer {
   }
 
   close({ isWhole }: { readonly isWhole: boolean }): void {
-    if (!this.#isOver) this.#left?.()
+    if (!this.#isOver) this.#left?.('gone')
     this.#isOver = true
     const end = { status: this.#status, bytes: this.#bytes }
     this.#over?.({ ...end, isWhole: isWhole && !this.#isBrokenOff })

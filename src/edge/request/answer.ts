@@ -25,6 +25,9 @@ export interface AnswerEnd {
   readonly isWhole: boolean
 }
 
+/** `too-slow`: the visitor is there, and was answered without whoever is at work. */
+export type WhyLeft = 'gone' | 'too-slow'
+
 /**
  * Where one answer goes: a connection read by the gate, by node:http, or a stream of HTTP/2. Knows
  * how its visitor is told where a body ends, and that HEAD, 204 and 304 have none.
@@ -32,8 +35,8 @@ export interface AnswerEnd {
 export interface Answer {
   /** It is complete, or the visitor has left: what is written now goes nowhere. */
   readonly isOver: boolean
-  /** Calls back at most once, if the visitor leaves before the end. The last caller counts. */
-  whenLeft(left: () => void): void
+  /** Calls back at most once, if nobody waits for it any more before the end. The last caller counts. */
+  whenLeft(left: (why: WhyLeft) => void): void
   /** Calls back once, when it is over, however it ended. The last caller counts. */
   whenOver(over: (end: AnswerEnd) => void): void
   send(head: AnswerHead, body: Buffer): void

@@ -1,4 +1,4 @@
-import type { Answer, AnswerEnd, AnswerHead } from '../request/answer.ts'
+import type { Answer, AnswerEnd, AnswerHead, WhyLeft } from '../request/answer.ts'
 import type { WholeAnswer } from '../request/pages.ts'
 
 //            a good answer is whole, or too long
@@ -30,8 +30,9 @@ export class HeldAnswer implements Answer {
   #pieces: Buffer[] = []
   #bytes = 0
   #end: 'open' | 'whole' | 'broken-off' = 'open'
-  #left: (() => void) | undefined
+  #left: ((why: WhyLeft) => void) | undefined
   #more: (() => void) | undefined
+  #isLate = false
 
   constructor(answer: Answer, owner: HeldAnswerOwner) {
     this.#answer = answer
@@ -42,7 +43,7 @@ export class HeldAnswer implements Answer {
     return this.#state === 'replaced' || this.#answer.isOver
   }
 
-  whenLeft(left: () => void): void {
+  whenLeft(left: (why: WhyLeft) => void): void {
     this.#left = left
     this.#answer.whenLeft(left)
   }
@@ -126,12 +127,13 @@ export class HeldAnswer implements Answer {
     this.#state = 'replaced'
     this.#pieces = []
     this.#answer.whenLeft(() => undefined)
-    if (this.#end === 'open') this.#left?.()
+    if (this.#end === 'open') this.#left?.(this.#isLate ? 'too-slow' : 'gone')
     if (!this.#answer.isOver) this.#answer.send(head, body)
   }
 
   #dispute(how: LetDown): void {
     this.#state = 'disputed'
+    this.#isLate = how === 'too-slow'
     this.#owner.letDown(how)
   }
 

@@ -6,7 +6,7 @@ import {
 } from '../../../src/edge/forwarder/forwarder.ts'
 import { createHealth } from '../../../src/edge/forwarder/health.ts'
 import { BACKEND_SOCKETS_MAX } from '../../../src/edge/limits.ts'
-import type { Answer, AnswerHead } from '../../../src/edge/request/answer.ts'
+import type { Answer, AnswerHead, WhyLeft } from '../../../src/edge/request/answer.ts'
 import { toHeaderLines } from '../../../src/edge/request/header-lines.ts'
 import type { Passage } from '../../../src/edge/request/passage.ts'
 import { createEdgeRecord, createMetrics, openLog } from '../../../src/telemetry/index.ts'
@@ -84,7 +84,7 @@ function aPassage(target: string, method: string): Passage {
 
 function ask(forwarder: Forwarder, passage: Passage): Asking {
   const { promise: answered, resolve } = Promise.withResolvers<Answered>()
-  let left: (() => void) | undefined
+  let left: ((why: WhyLeft) => void) | undefined
   let head: AnswerHead | undefined
   let body = ''
   let isOver = false
@@ -121,7 +121,7 @@ function ask(forwarder: Forwarder, passage: Passage): Asking {
     answered,
     leave: () => {
       isOver = true
-      left?.()
+      left?.('gone')
     },
   }
 }

@@ -100,15 +100,13 @@ describe('an answer that is held', () => {
     expect(held.isOver).toBe(true)
   })
 
-  it('lets the backend go when it is replaced before its end', () => {
+  it('lets the backend go when it is replaced before its end, and says why', () => {
     const { held } = hold()
-    let left = 0
-    held.whenLeft(() => {
-      left += 1
-    })
+    const left: string[] = []
+    held.whenLeft((why) => left.push(why))
     held.expire()
     held.replace(OURS)
-    expect(left).toBe(1)
+    expect(left).toEqual(['too-slow'])
   })
 
   it('goes on as it came if it is no link of ours', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendAddress } from '../../../../src/edge/backend/backend-address.ts'
-import { createHealth, type Health } from '../../../../src/edge/forwarder/health.ts'
+import { createHealth, type Health, type HowEnded } from '../../../../src/edge/forwarder/health.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 
 const [A, B, C] = ['/a', '/b', '/c'].map((path): BackendAddress => ({ kind: 'unix', path }))
@@ -10,7 +10,7 @@ interface World {
   readonly clock: FakeClock
   readonly reports: string[]
   /** Chooses, and says at once how it went. */
-  ask(how: 'answered' | 'failed' | 'abandoned', tried?: readonly BackendAddress[]): unknown
+  ask(how: HowEnded, tried?: readonly BackendAddress[]): unknown
 }
 
 function aWorld(): World {
@@ -100,5 +100,30 @@ describe('a backend that fails three times in a row', () => {
     ask('abandoned', others)
     ask('failed', others)
     expect(ask('answered', others)).toBe(undefined)
+  })
+})
+
+describe('a backend whose visitors are answered without it three times in a row', () => {
+  const others = [B, C].filter((one) => one !== undefined)
+
+  it('is asked after the others, however busy they are, and once when its pause is over', async () => {
+    const { health, ask, clock } = aWorld()
+    for (let count = 0; count < 3; count += 1) ask('too-slow', others)
+    expect(Array.from({ length: 4 }, () => health.choose([]))).toEqual([B, C, B, C])
+    await clock.advance(1000)
+    expect([health.choose([]), health.choose([])]).toEqual([A, B])
+  })
+
+  it('is asked all the same where there is no other', () => {
+    const { ask } = aWorld()
+    for (let count = 0; count < 5; count += 1) expect(ask('too-slow', others)).toBe(A)
+    expect(ask('answered', others)).toBe(A)
+  })
+
+  it('is one of them again once it answers', async () => {
+    const { ask, clock } = aWorld()
+    for (let count = 0; count < 3; count += 1) ask('too-slow', others)
+    await clock.advance(1000)
+    expect(Array.from({ length: 4 }, () => ask('answered'))).toEqual([A, B, C, A])
   })
 })
