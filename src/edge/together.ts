@@ -2,7 +2,7 @@
  * Does `work` for each who comes, at the end of the turn of the event loop in which they came, one
  * after the other. A core's nearest caches hold the kernel's code, OpenSSL's or ours, and not all at
  * once: to take one step for fifty visitors and then the next costs half of taking fifty visitors
- * through all steps. Nobody waits longer for it, since a turn is over when nothing else can be done.
+ * through all steps. Each waits for no more than what else came in the same turn.
  */
 export function createTogether<One>(work: (one: One) => void): (one: One) => void {
   let those: One[] = []

@@ -72,6 +72,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
   readonly #free: Line<Errand>[] = []
   readonly #waiting: Waiter<Errand>[] = []
   #dialling = 0
+  #isClosed = false
 
   constructor(address: BackendAddress, user: PoolUser<Errand>, { clock, linesMax }: PoolHow) {
     this.#address = address
@@ -83,6 +84,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
   want(errand: Errand, which: 'any' | 'new'): void {
     const line = which === 'any' ? this.#free.pop() : undefined
     if (line) this.#start(line, errand)
+    else if (this.#isClosed) this.#user.refused(errand, 'unreachable')
     else if (this.#waiting.length < BACKEND_WAITING_MAX) {
       this.#waiting.push({ errand, deadlineMs: this.#clock.monotonicMs() + BACKEND_CONNECT_MS_MAX })
       this.#dialAsNeeded()
@@ -123,6 +125,7 @@ class LinePool<Errand> implements Pool<Errand>, LineOwner<Errand> {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#waiting.length = 0
     for (const line of this.#lines) this.drop(line)
   }

@@ -12,7 +12,7 @@ export interface Wire {
   isEnding(): boolean
   /** The value of a Date field. */
   date(): string
-  /** Has `writeWhole` called by the end of this turn of the event loop. */
+  /** Has `writeWhole` called at the end of this turn of the event loop, or of the next if this one is ending. */
   writeSoon(answer: Pick<GateAnswer, 'writeWhole'>): void
   /** Called once: the whole answer is on its way, or never will be (`broken`). */
   done(how: HowDone): void
@@ -73,9 +73,8 @@ class AnswerOnWire implements GateAnswer {
   leave(): void {
     if (this.#isOver) return
     this.#isOver = true
-    const left = this.#left
+    this.#left?.('gone')
     this.#tellEnd(false)
-    left?.('gone')
   }
 
   send(head: AnswerHead, body: Buffer): void {
@@ -86,6 +85,10 @@ class AnswerOnWire implements GateAnswer {
 
   writeWhole(): void {
     if (this.#isOver || !this.#whole) return
+    if (this.#wire.socket.destroyed) {
+      this.leave()
+      return
+    }
     const { head, body } = this.#whole
     const text = this.#headText(head)
     const { socket } = this.#wire

@@ -56,9 +56,10 @@ export class GateConnection implements Wire {
   /** In how many pieces the head that is being waited for has come so far. */
   #pieces = 0
   #requests = 0
-  /** Read, and served at the end of the turn with what others asked in it. */
-  #next: PlainHead | undefined
+  /** To what was asked and is not over. */
   #answer: GateAnswer | undefined
+  /** What was asked, until it is served at the end of the turn with what others asked in it. */
+  #next: { readonly head: PlainHead; readonly sinceMs: number } | undefined
   #keepsAlive = true
   #isReading = false
   #isPaused = false
@@ -90,7 +91,7 @@ export class GateConnection implements Wire {
    * visitor who has just shaken hands is about to ask, and would see a broken link.
    */
   endIfIdle(): void {
-    if (!this.#isAsked() && this.#text === '' && this.#requests > 0) this.#close()
+    if (!this.#answer && this.#text === '' && this.#requests > 0) this.#close()
   }
 
   /**
@@ -99,7 +100,7 @@ export class GateConnection implements Wire {
    * a 408 for the answer to what they ask next.
    */
   endIfLate(nowMs: number): void {
-    const isBusy = this.#isAsked() || this.#isFull || this.#isOver
+    const isBusy = this.#answer !== undefined || this.#isFull || this.#isOver
     if (isBusy && this.#hasMoved()) this.#dueMs = nowMs + SOCKET_IDLE_MS_MAX
     if (nowMs < this.#dueMs) return
     if (isBusy) this.socket.destroy()
@@ -113,16 +114,21 @@ export class GateConnection implements Wire {
     )
   }
 
-  /** Has the head answered that was read, unless the visitor is gone. */
+  /** Has answered what was read last, unless that is under way, or the visitor is gone. */
   serveNext(): void {
-    const head = this.#next
-    if (!head) return
+    const next = this.#next
+    const answer = this.#answer
     this.#next = undefined
-    const answer = createGateAnswer(this, head.method)
-    this.#answer = answer
-    const { method, hostname, target, lines, userAgent } = head
-    const asked = { method, hostname, target, lines, userAgent, connection: this.#connection }
-    this.#room.serve(asked, answer)
+    if (!next || !answer) return
+    // Ended in this turn: that it is closed is only said after it.
+    if (this.socket.destroyed) {
+      answer.leave()
+      return
+    }
+    const { method, hostname, target, lines, userAgent } = next.head
+    const connection = this.#connection
+    const { sinceMs } = next
+    this.#room.serve({ method, hostname, target, lines, userAgent, connection, sinceMs }, answer)
   }
 
   date(): string {
@@ -152,7 +158,7 @@ export class GateConnection implements Wire {
   readonly #onData = (piece: Buffer): void => {
     if (this.#isOver) return
     if (this.#text === '') {
-      if (!this.#isAsked() && this.#requests > 0) this.#dueMs = this.#room.nowMs() + HEAD_MS_MAX
+      if (!this.#answer && this.#requests > 0) this.#dueMs = this.#room.nowMs() + HEAD_MS_MAX
       this.#bytes = piece
       this.#text = piece.toString('latin1')
     } else {
@@ -166,32 +172,31 @@ export class GateConnection implements Wire {
 
   /**
    * Half-closed is taken for gone: nobody can tell the two apart, and browsers only do the latter.
-   * What was asked before is answered all the same, as far as that needs no waiting.
+   * What was asked before is answered all the same, one after the other, until one has to be waited for.
    */
   readonly #onEnd = (): void => {
     if (this.#isOver) return
-    this.#answerNow()
-    if (this.#answer) setImmediate(() => this.#part())
-    else this.#part()
-  }
-
-  #answerNow(): void {
-    this.#answer?.writeWhole()
-    while (this.#next) {
-      this.serveNext()
-      this.#answer?.writeWhole()
+    const answer = this.#answer
+    if (!answer) {
+      this.#part()
+      return
     }
+    this.serveNext()
+    setImmediate(() => {
+      answer.writeWhole()
+      if (this.#answer !== answer) this.#onEnd()
+      else if (!this.#isOver) {
+        this.#close()
+        answer.leave()
+      }
+    })
   }
 
   #part(): void {
-    this.#answerNow()
-    if (this.#isOver) return
-    if (!this.#answer && this.#text !== '') {
-      this.#refuse(CUT_SHORT)
-      return
-    }
-    this.#close()
-    this.#answer?.leave()
+    const isCutShort =
+      this.#text !== '' && this.#room.heads.read(this.#text, this.#taken).kind === 'incomplete'
+    if (isCutShort) this.#refuse(CUT_SHORT)
+    else this.#close()
   }
 
   readonly #onError = (): void => {
@@ -214,18 +219,13 @@ export class GateConnection implements Wire {
     }
     this.#isReading = false
     if (this.#isOver) return
-    if (this.#isAsked()) this.#holdBack()
+    if (this.#answer) this.#holdBack()
     else if (this.#text !== '' && this.socket.writableNeedDrain) this.#waitForReading()
     else if (this.#isPaused) this.#flow()
   }
 
-  /** Something was asked that is not answered. */
-  #isAsked(): boolean {
-    return this.#next !== undefined || this.#answer !== undefined
-  }
-
   #mayRead(): boolean {
-    const isFree = !this.#isAsked() && !this.#isOver && this.#text !== ''
+    const isFree = !this.#answer && !this.#isOver && this.#text !== ''
     return isFree && !this.socket.writableNeedDrain
   }
 
@@ -265,7 +265,10 @@ export class GateConnection implements Wire {
     this.#pieces = 0
     this.#requests += 1
     this.#keepsAlive = head.keepsAlive
-    this.#next = head
+    this.#next = { head, sinceMs: this.#room.nowMs() }
+    this.#answer = createGateAnswer(this, head.method)
+    // From now on its seat is not given to others.
+    this.#connection.arrival.seat?.serves(this.#answer)
     this.#room.serveSoon(this)
   }
 
@@ -279,6 +282,7 @@ export class GateConnection implements Wire {
   #holdBack(): void {
     if (this.#text === '') return
     if (headsIn(this.#text, this.#taken) >= PIPELINED_REQUESTS_MAX) {
+      this.#next = undefined
       this.socket.destroy()
     } else if (this.#text.length - this.#taken > PIPELINED_BYTES_MAX) {
       this.#isPaused = true

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Clock } from '../../kernel/index.ts'
+import type { Clock, Random } from '../../kernel/index.ts'
 import type { EdgeRecord, ShedReason } from '../../telemetry/index.ts'
 import { SHED_CONNECTIONS, SHED_PAUSE_MS, SHED_SHARE } from '../limits.ts'
 import type { ShortageWatch } from '../ports.ts'
@@ -37,6 +37,7 @@ export interface DoorkeeperDeps {
     'connectionsOpen' | 'connectionShed' | 'shortageBegan' | 'shortageEnded'
   >
   readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly random: Random
   readonly watch: ShortageWatch
   readonly resources: Pick<Resources, 'memory' | 'memoryUse' | 'hasDescriptors'>
 }
@@ -75,7 +76,7 @@ class Door {
   constructor(deps: DoorkeeperDeps, options: DoorkeeperOptions) {
     this.#deps = deps
     this.#options = options
-    this.seats = createSeats({ onShed: deps.record.connectionShed })
+    this.seats = createSeats({ onShed: deps.record.connectionShed, random: deps.random })
     this.#memory = createMemoryWatch(deps)
     this.#strains = createStrains(deps)
   }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createPlaces } from '../../kernel/index.ts'
+import { createPlaces, type Random } from '../../kernel/index.ts'
 import type { ShedReason } from '../../telemetry/index.ts'
 import {
   FIRST_HEAD_MS_MAX,
@@ -37,9 +37,15 @@ export interface Seats {
   clear(): void
 }
 
-export function createSeats({ onShed }: { readonly onShed: (reason: ShedReason) => void }): Seats {
+export function createSeats({
+  onShed,
+  random,
+}: {
+  readonly onShed: (reason: ShedReason) => void
+  readonly random: Random
+}): Seats {
   const seats = createPlaces<TakenSeat>()
-  const byEnds = createByEnds<TakenSeat>()
+  const byEnds = createByEnds<TakenSeat>({ random })
   const shedding = createSheddingList({
     get size() {
       return seats.size
@@ -142,6 +148,7 @@ class TakenSeat implements Seat, SeatFacts {
 
   serves(answer: Served): void {
     this.hasAsked = true
+    if (this.#answers.at(-1) === answer) return
     // Over HTTP/1.1 there is one at a time; over HTTP/2 as many as streams.
     const [last] = this.#answers
     if (this.#answers.length === 1 && last?.isOver) {

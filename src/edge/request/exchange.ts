@@ -80,7 +80,7 @@ export function createExchange({
 
   return {
     serve: (asked, answer, carry) => {
-      const startedMs = clock.monotonicMs()
+      const startedMs = asked.sinceMs ?? clock.monotonicMs()
       const { method, hostname, target, lines, userAgent, connection } = asked
       const requestId = nextId(startedMs)
       const passage = { method, hostname, target, lines, userAgent, connection, requestId }

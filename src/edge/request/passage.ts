@@ -13,6 +13,8 @@ export interface Asked {
   readonly lines: HeaderLines
   readonly userAgent: string
   readonly connection: Connection
+  /** When its head was read, on the clock that never runs backwards; absent: just now. */
+  readonly sinceMs?: number
 }
 
 /** One that is to be carried to a backend. */

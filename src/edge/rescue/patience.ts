@@ -6,7 +6,7 @@ export interface Patience {
   await(overdue: () => void): () => void
 }
 
-/** How exactly the end of a wait is met; a timer for each request would cost more than the rest. */
+/** How often all who wait are looked at; a timer for each request would cost more than the rest. */
 const STEP_MS = 25
 
 export function createPatience(clock: Clock, spanMs: number): Patience {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Random } from '../../kernel/index.ts'
 import { createByEnds } from '../listen/by-ends.ts'
 import type { ClientHello } from './client-hello.ts'
 
@@ -9,8 +10,8 @@ export interface Fingerprints {
   of(session: Socket): string | undefined
 }
 
-export function createFingerprints(): Fingerprints {
-  const byEnds = createByEnds<string>()
+export function createFingerprints(deps: { readonly random: Random }): Fingerprints {
+  const byEnds = createByEnds<string>(deps)
   return {
     note: (socket, hello) => {
       socket.once('close', byEnds.put(socket, hello.fingerprint()))

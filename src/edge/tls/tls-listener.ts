@@ -63,7 +63,7 @@ export function createTlsListener({
   const ring = createTicketRing({ clock })
   const handshakes = createSelfHandshakes({ clock })
   const flood = createFloodWatch({ clock })
-  const fingerprints = createFingerprints()
+  const fingerprints = createFingerprints({ random })
   const isReading = helloReading === 'always' ? () => true : flood.isOn
   const count = (result: HandshakeResult): void => {
     if (isStranger(result)) flood.noteStranger()

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { on, once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import type { EdgeRequest } from '../../../src/edge/index.ts'
@@ -11,11 +12,16 @@ const get = (path = '/', fields = ''): string =>
   `GET ${path} HTTP/1.1\r\nHost: ${OURS}\r\n${fields}\r\n`
 
 /** A visitor who keeps the connection; over TLS with the certificate unverified. */
-async function visit(port: number, over: 'http' | 'https'): Promise<Socket> {
+async function visit(
+  port: number,
+  over: 'http' | 'https',
+  { allowHalfOpen = false }: { readonly allowHalfOpen?: boolean } = {},
+): Promise<Socket> {
+  const where = { port, host: '127.0.0.1', allowHalfOpen }
   const socket =
     over === 'http'
-      ? connect(port, '127.0.0.1')
-      : connectTls({ port, host: '127.0.0.1', servername: OURS, rejectUnauthorized: false })
+      ? connect(where)
+      : connectTls({ ...where, servername: OURS, rejectUnauthorized: false })
   socket.on('error', () => undefined)
   await once(socket, over === 'http' ? 'connect' : 'secureConnect')
   socket.setNoDelay()
@@ -147,6 +153,28 @@ describe.each(['http', 'https'] as const)('over %s the gate', (over) => {
     other.destroy()
   })
 
+  it.each([1, 2, 5])(
+    'answers %i requests with which a visitor says its last word',
+    async (count) => {
+      await using under = await openEdge()
+      const visitor = await visit(portOf(under), over, { allowHalfOpen: true })
+      const paths = Array.from({ length: count }, (_, index) => `/${index}`)
+      visitor.end(paths.map((path) => get(path)).join(''))
+      const text = await hear(visitor, 9, '')
+      expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(count)
+      expect(under.seen.map(({ target }) => target)).toEqual(paths)
+    },
+  )
+
+  it('ends with the answer where what follows it is not for the gate, and nothing can follow that', async () => {
+    await using under = await openEdge()
+    const visitor = await visit(portOf(under), over, { allowHalfOpen: true })
+    visitor.end(`${get('/1')}POST /2 HTTP/1.1\r\nHost: ${OURS}\r\n\r\n`)
+    const text = await hear(visitor, 9, '')
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200'])
+    expect(under.seen.map(({ target }) => target)).toEqual(['/1'])
+  })
+
   it('ends the connection with the answer to one that asks for it', async () => {
     await using under = await openEdge()
     const visitor = await visit(portOf(under), over)
@@ -194,17 +222,24 @@ describe('the gate', () => {
     expect(text.lastIndexOf('Connection: close')).toBeGreaterThan(text.lastIndexOf('HTTP/1.1'))
   })
 
-  it.each([
-    ['one request', get('/1'), 1],
-    ['two of them', get('/1') + get('/2'), 1],
-    ['one, and one that is not for the gate,', `${get('/1')}POST /2 HTTP/1.1\r\n\r\n`, 1],
-  ])('answers %s with which the visitor said its last word', async (_, bytes, count) => {
-    await using under = await openEdge()
-    const visitor = connect({ port: under.httpPort, host: '127.0.0.1', allowHalfOpen: true })
-    visitor.end(bytes)
-    const text = await hear(visitor, 9, '')
-    expect(text.split('HTTP/1.1 200').length - 1).toBeGreaterThanOrEqual(count)
-    expect(under.seen[0]).toMatchObject({ target: '/1' })
+  it('keeps the seat of a visitor whose request and a newcomer come in one turn', async () => {
+    await using under = await openEdge({ resources: { descriptors: 16 } })
+    const visitors = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const visitor = await visit(under.httpPort, 'http')
+        visitor.write(get('/before'))
+        await hear(visitor, 1, `${OURS}/before`)
+        return visitor
+      }),
+    )
+    const [first] = visitors
+    if (!first) throw new Error('Nobody came.')
+    // Both are in the kernel before the edge, in this process, has its next turn.
+    await turn()
+    first.write(get('/asked'))
+    const newcomer = connect(under.httpPort, '127.0.0.1').on('error', () => undefined)
+    expect(statusOf(await hear(first, 1, `${OURS}/asked`))).toBe(200)
+    for (const one of [...visitors, newcomer]) one.destroy()
   })
 
   it('gives back the seat of a visitor who left without a word', async () => {

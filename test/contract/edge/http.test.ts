@@ -166,7 +166,7 @@ describe('a request in clear', () => {
   it('may not be sent ahead of its answers without end', async () => {
     await using slow = await openEdge({ answer: () => new Promise(() => undefined) })
     expect(await sendRaw(slow.httpPort, get(OURS).repeat(33))).toBe('')
-    expect(slow.seen).toHaveLength(1)
+    expect(slow.seen).toEqual([])
   })
 
   it('is answered even if garbage follows it', async () => {

@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { READ_WINDOW_MS, SHED_LOOK_MS_MIN } from '../../../src/edge/limits.ts'
 import { createSeats, type Seats } from '../../../src/edge/listen/seats.ts'
+import { createSeededRandom } from '../../support/seeded-random.ts'
 
 /** Both ends of a connection whose server side has a seat and has been asked for something large. */
 interface Served extends AsyncDisposable {
@@ -18,7 +19,10 @@ const MUCH = Buffer.alloc(32 * 1024 * 1024)
 
 async function serve(): Promise<Served> {
   const shed: string[] = []
-  const seats = createSeats({ onShed: (reason) => shed.push(reason) })
+  const seats = createSeats({
+    onShed: (reason) => shed.push(reason),
+    random: createSeededRandom(),
+  })
   const server = createServer({ pauseOnConnect: true })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
