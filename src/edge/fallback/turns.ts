@@ -64,6 +64,8 @@ export function createTurns({
 
   return {
     enqueue: (visit, turn) => {
+      // The last answer was given: what is still read is read so that it arrives (`farewell.ts`).
+      if (!turn.request.socket.writable) return
       visit.waiting.push(turn)
       if (visit.waiting.length > PIPELINED_REQUESTS_MAX) turn.request.socket.destroy()
       else if (visit.waiting.length === 1) serveFirst(visit)

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { expect, it } from 'vitest'
 import { OURS, openBackend, openEdge, sendRaw, statusOf } from '../support.ts'
 
@@ -29,3 +31,30 @@ it.each([
   const other = `GET / HTTP/1.1\r\nHost: ${OURS}\r\n\r\n`
   expect(statusOf(await sendRaw(under.httpPort, other))).toBe(200)
 })
+
+const HIDDEN = `GET /hidden HTTP/1.1\r\nHost: ${OURS}\r\n\r\n`
+const TURNS_MAX = 12
+
+// The rest of a body is read on for a moment, so that the refusal arrives: for nobody.
+it.each(['http', 'https'] as const)(
+  'a request behind a refused one is not carried, over %s, whenever the rest of that one comes',
+  async (over) => {
+    await using backend = await openBackend((socket) => socket.write(ANSWER))
+    await using under = await openEdge({ backend: backend.target })
+    for (let turns = 0; turns <= TURNS_MAX; turns += 1) {
+      const host = '127.0.0.1'
+      const visitor =
+        over === 'http'
+          ? connect(under.httpPort, host)
+          : connectTls({ port: under.httpsPort, host, servername: OURS, rejectUnauthorized: false })
+      visitor.setNoDelay().on('error', () => visitor.destroy())
+      await once(visitor, over === 'http' ? 'connect' : 'secureConnect')
+      const closed = once(visitor.resume(), 'close')
+      visitor.write(`SEARCH / HTTP/1.1\r\nHost: ${OURS}\r\nContent-Length: 6\r\n\r\nabc`)
+      for (let count = 0; count < turns; count += 1) await turn()
+      if (visitor.writable) visitor.write(`def${HIDDEN}`)
+      await closed
+      expect([turns, backend.text()]).toEqual([turns, ''])
+    }
+  },
+)
