@@ -44,18 +44,19 @@ export function createHealth(
   )
   let turn = 0
 
+  /** Those that may be asked, whoever's turn it is first. */
+  const candidates = (tried: readonly BackendAddress[], nowMs: number): readonly Member[] =>
+    [...members.slice(turn), ...members.slice(0, turn)].filter(
+      ({ backend, circuit }) =>
+        !tried.includes(backend) && admissionTo(circuit, nowMs) !== 'nobody',
+    )
   const bestOf = (tried: readonly BackendAddress[], nowMs: number): Member | undefined => {
-    let best: Member | undefined
-    for (let step = 0; step < members.length; step += 1) {
-      const member = members[(turn + step) % members.length]
-      if (!member || tried.includes(member.backend)) continue
-      const admission = admissionTo(member.circuit, nowMs)
-      if (admission === 'nobody') continue
-      // Else it would stay away as long as another one does well.
-      if (admission === 'one' || admissionTo(member.pace, nowMs) === 'one') return member
-      if (!best || isBetter(member, best)) best = member
-    }
-    return best
+    const those = candidates(tried, nowMs)
+    // One whose pause is over goes first: else it would stay away as long as another one does well.
+    const returning = those.find(({ circuit, pace }) =>
+      [admissionTo(circuit, nowMs), admissionTo(pace, nowMs)].includes('one'),
+    )
+    return returning ?? those.reduce<Member | undefined>(betterOf, undefined)
   }
 
   return {
@@ -86,16 +87,18 @@ export function createHealth(
     },
   }
 
-  function isBetter(one: Member, other: Member): boolean {
-    const isSlow = one.pace.kind === 'open'
-    if (isSlow !== (other.pace.kind === 'open')) return !isSlow
-    return one.underWay < other.underWay
-  }
-
   function report(before: Circuit, { backend, circuit }: Member): void {
     if (before.kind === circuit.kind) return
     const name = formatBackendAddress(backend)
     if (circuit.kind === 'open') record.backendPaused({ backend: name, pauseMs: circuit.pauseMs })
     else record.backendBack({ backend: name })
   }
+}
+
+/** The one that does not let its visitors wait, then the less busy, then the first. */
+function betterOf(best: Member | undefined, one: Member): Member {
+  if (!best) return one
+  const isSlow = one.pace.kind === 'open'
+  if (isSlow !== (best.pace.kind === 'open')) return isSlow ? best : one
+  return one.underWay < best.underWay ? one : best
 }
