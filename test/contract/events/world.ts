@@ -158,12 +158,10 @@ export function createEventsWorld(
         .reduce((sum, { value }) => sum + value, 0)
     },
     end: async () => {
-      let hasEnded = false
-      const ended = running.disposeAsync().finally(() => {
-        hasEnded = true
-      })
+      const ended = running.disposeAsync()
       // When the patience begins depends on a round that is under way.
-      while (!hasEnded) await clock.advance(seconds(1))
+      const notYet = Promise.resolve('not yet')
+      while ((await Promise.race([ended, notYet])) === 'not yet') await clock.advance(seconds(1))
       await ended
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
