@@ -36,7 +36,7 @@ export interface Sending {
 }
 
 /** Neither an answer nor a close for this long is a fault, not a slow machine. */
-const STUCK_MS = 8000
+const STUCK_MS = 30_000
 
 /** Sends the pieces, each in a packet of its own, and reads until the connection is over. */
 export async function visit(sending: Sending): Promise<Visit> {
