@@ -12,6 +12,7 @@ const EXPECTED: ReadonlyMap<string, string> = new Map([
     'only good suites are offered: the client knows best (Mozilla intermediate 6.0)',
   ],
   ['HSTS', "it binds a customer's name for a year, and is theirs to decide"],
+  ['security_headers', "they are the backend's to say, whose answer is passed on as it is"],
   ['cert_chain_of_trust', 'the CA is of this test'],
   ['cert_revocation', 'the CA is of this test'],
   ['secure_renego', 'it cannot tell (a warning); sslscan and the self-test find it refused'],
