@@ -38,9 +38,7 @@ export function createHealth(
   targets: readonly BackendAddress[],
 ): Health {
   const members = targets.map(
-    (backend): Member => ({
-      ...{ backend, circuit: CLOSED, pace: CLOSED, underWay: 0 },
-    }),
+    (backend): Member => ({ backend, circuit: CLOSED, pace: CLOSED, underWay: 0 }),
   )
   let turn = 0
 

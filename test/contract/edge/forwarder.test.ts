@@ -28,6 +28,16 @@ async function goneBackend(): Promise<RecordingBackend> {
   return backend
 }
 
+describe('a forwarder that is closed', () => {
+  it('dials no more, and answers at once', async () => {
+    await using backend = await openBackend(scripted(OK_ANSWER))
+    await using world = openForwarder([tcp(backend)])
+    await world.forwarder.close()
+    expect((await world.ask().answered).head?.status).toBe(503)
+    expect(backend.text()).toBe('')
+  })
+})
+
 describe('what the backend is asked', () => {
   it('is written anew, and on a connection that is kept', async () => {
     await using backend = await openBackend(scripted(OK_ANSWER))
