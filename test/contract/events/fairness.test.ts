@@ -25,6 +25,8 @@ it('tries those that failed in places of their own: the others never wait for th
         const sentence = 'The receiver did not answer in time.'
         return { kind: 'unreachable', why: 'timeout', sentence }
       }
+      // An end that came before is not told again.
+      signal.throwIfAborted()
       const { promise, reject } = Promise.withResolvers<never>()
       signal.addEventListener('abort', () => reject(signal.reason))
       return promise
@@ -61,6 +63,7 @@ it('serves those that answer at once although hundreds take ten seconds to say y
     judge: loopback.judge,
     fetch: async (request, signal) => {
       if (!request.url.includes('/slow')) return loopback.fetch(request, signal)
+      signal.throwIfAborted()
       const { promise, resolve } = Promise.withResolvers<void>()
       pending.add(resolve)
       signal.addEventListener('abort', () => resolve())
